@@ -1,0 +1,125 @@
+"""The Store protocol: what the scorer writes and what people and the webhook sender read and change.
+
+Two implementations hold one contract test: MemoryStore (memory_store.py) and RedisStore (redis_store.py).
+Everything the scorer writes goes through `commit`, which is atomic and idempotent: each decision, alert hit and
+dead letter has an ordinal (1, 2, … along the stream), and what lies at or below the stored cursor is skipped.
+That is what makes a replay after a kill write nothing twice.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+import msgspec
+
+from alerts.alert import Alert, AlertHit, Status, Verdict
+from models.decision import Counters, DeadLetter
+
+Sort = Literal["priority", "newest"]
+
+
+class Commit(msgspec.Struct, kw_only=True):
+    """One batch of output. first_*_ordinal number the first element; the rest follow without gaps.
+
+    decisions: encoded Decision JSON. minutes: per event-time minute, counters to add to the charts
+    (`decided`, `APPROVE`, …, `amount_usd`, `risk_00`…`risk_19` histogram of 5 % bins,
+    `corridor:<name>`, `corridor_alerts:<name>`); they are added with the decisions they count.
+    """
+
+    first_decision_ordinal: int
+    decisions: list[bytes]
+    hits: list[AlertHit]
+    first_dead_ordinal: int
+    dead: list[DeadLetter]
+    counters: Counters
+    minutes: dict[int, dict[str, float]]
+    stream_time: int
+
+
+class Delivery(msgspec.Struct, kw_only=True):
+    """One attempt to deliver a webhook."""
+
+    webhook_id: str
+    alert_id: str
+    url: str
+    attempt: int
+    at: int
+    outcome: Literal["delivered", "retry", "dead"]
+    status: int | None = None
+    detail: str = ""
+
+
+class Notification(msgspec.Struct, kw_only=True):
+    """An entry of the outbox: this version of this alert is owed to the receivers. `position` is opaque."""
+
+    position: str
+    alert_id: str
+    severity: str
+    count: int
+
+
+class Conflict(msgspec.Struct, frozen=True):
+    """Somebody else changed the alert first: its present state."""
+
+    current: Alert
+
+
+class Store(Protocol):
+    """See the module's docstring. Times are ms since the epoch; the caller's clock comes in as `now`."""
+
+    def ping(self) -> float:
+        """Round-trip in ms; raises StoreError when the store cannot be reached."""
+
+    # the scorer
+    def commit(self, batch: Commit) -> None: ...
+    def cursors(self) -> dict[str, int]:
+        """Last written ordinals: `decisions`, `hits`, `dead`."""
+
+    # reading
+    def counters(self) -> Counters: ...
+    def stream_time(self) -> int: ...
+    def decision(self, event_id: str) -> bytes | None: ...
+    def recent_decisions(self, limit: int) -> list[bytes]:
+        """Newest first."""
+
+    def minutes(self, since: int, until: int) -> dict[int, dict[str, float]]: ...
+    def dead_letters(self, limit: int) -> list[DeadLetter]: ...
+    def alert(self, alert_id: str) -> Alert | None: ...
+    def alerts(self, statuses: tuple[Status, ...], sort: Sort, limit: int) -> list[Alert]: ...
+    def alert_counts(self) -> dict[str, int]:
+        """By status, and `open:S1` … `open:S4`."""
+
+    def alerts_of(self, entity_kind: str, entity: str, limit: int) -> list[Alert]:
+        """Alerts on one entity, newest first, whatever their status."""
+
+    def decisions_of(self, entity_kind: str, entity: str, limit: int) -> list[bytes]:
+        """Recent decisions in which `context[entity_kind] == entity` (card, customer, device, merchant, payee)."""
+
+    def audit(self, alert_id: str) -> list[dict[str, str]]: ...
+
+    # people
+    def claim(self, alert_id: str, actor: str, now: int, lease_ms: int) -> Alert | Conflict: ...
+    def resolve(self, alert_id: str, version: int, verdict: Verdict, actor: str, now: int) -> Alert | Conflict:
+        """Resolve with a verdict; a verdict of fraud or legitimate also queues a Label event, once."""
+
+    def set_status(
+        self, alert_id: str, version: int, status: Status, actor: str, now: int, reason: str = ""
+    ) -> Alert | Conflict: ...
+    def undo(self, alert_id: str, version: int, actor: str, now: int) -> Alert | Conflict:
+        """Reopen a resolved alert; if its label was queued, the opposite label follows as a correction."""
+
+    def mark_learned(self, transaction_ids: list[str]) -> None:
+        """The learner has taken the labels of these transactions in."""
+
+    # the webhook sender
+    def outbox(self, after: str, limit: int) -> list[Notification]:
+        """Owed notifications after position `after` ("" = from the start), oldest first."""
+
+    def sender_state(self) -> bytes | None: ...
+    def save_sender_state(self, state: bytes) -> None: ...
+    def log_delivery(self, delivery: Delivery) -> None: ...
+    def deliveries(self, limit: int) -> list[Delivery]: ...
+
+    # processes
+    def beat(self, process: str, status: dict[str, str | int | float], now: int) -> None: ...
+    def beats(self) -> dict[str, dict[str, str | int | float]]: ...

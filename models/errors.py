@@ -1,0 +1,58 @@
+"""The exception tree of Tidegate.
+
+    TidegateError
+    ├── EventError          an event cannot be taken: what, where, and how to mend it
+    ├── MoneyError          an amount cannot be converted (unknown currency, stale rate)
+    ├── RuleError           a rule or pack is refused: file, line, column
+    ├── SnapshotError       a checkpoint or model snapshot is missing, torn or not signed by us
+    ├── SettingsError       tidegate.toml or the environment is wrong
+    ├── MappingError        a column mapping does not fit its file
+    ├── CustodyError        keys, pseudonyms or envelopes
+    └── StoreError          the store refused or cannot be reached
+"""
+
+from __future__ import annotations
+
+
+class TidegateError(Exception):
+    """Base of every error Tidegate raises on purpose; the message names place and remedy."""
+
+
+class EventError(TidegateError):
+    """An event cannot be taken.
+
+    `reason` is a short stable code (`malformed`, `future_event`, …) that dead letters are counted by.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class MoneyError(TidegateError):
+    """An amount cannot be converted: the currency is unknown or the rate too old."""
+
+
+class RuleError(TidegateError):
+    """A rule is refused. The message starts with `file:line:column:`."""
+
+
+class SnapshotError(TidegateError):
+    """A checkpoint or model snapshot is missing, torn, or not signed with our key."""
+
+
+class SettingsError(TidegateError):
+    """The settings file or an environment variable is wrong."""
+
+
+class MappingError(TidegateError):
+    """A column mapping does not fit the file it is used on."""
+
+
+class CustodyError(TidegateError):
+    """Keys, pseudonyms or sealed envelopes are missing, damaged or of another owner."""
+
+
+class StoreError(TidegateError):
+    """The store refused an operation or cannot be reached."""
