@@ -1,0 +1,67 @@
+"""The per-minute chart counters: what one decision and one alert hit add to their event-time minute.
+
+This is the only definition of those fields. The scorer builds `Commit.minutes` with it, and the stores use
+it to take out again what they have already written when a batch overlaps with their cursor.
+A minute's key is the event time of its first millisecond (ms since the epoch, a multiple of 60 000).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from alerts.alert import AlertHit
+
+MINUTE_MS = 60_000
+RISK_BINS = 20
+
+Minutes = dict[int, dict[str, float]]
+
+
+class DecisionHead(msgspec.Struct, gc=False):
+    """The few fields of an encoded Decision that indexes and charts need; the rest is skipped unread."""
+
+    id: str
+    event_time: int
+    risk: float
+    action: str
+    context: dict[str, str | float | int | None] = {}
+
+
+_heads = msgspec.json.Decoder(DecisionHead)
+
+
+def head_of(decision: bytes) -> DecisionHead:
+    """Read the head of an encoded decision. Raises msgspec.DecodeError when it is no Decision."""
+    return _heads.decode(decision)
+
+
+def minute_of(event_time: int) -> int:
+    """Start of the event's minute, ms since the epoch."""
+    return event_time - event_time % MINUTE_MS
+
+
+def add_decision(minutes: Minutes, head: DecisionHead, sign: int = 1) -> None:
+    """Add (sign 1) or take out (sign -1) what one decision counts for."""
+    fields = minutes.setdefault(minute_of(head.event_time), {})
+    amount = head.context.get("amount_usd")
+    corridor = head.context.get("corridor")
+    risk_bin = min(int(head.risk * RISK_BINS), RISK_BINS - 1)
+    _add(fields, "decided", sign)
+    _add(fields, head.action, sign)
+    _add(fields, f"risk_{risk_bin:02d}", sign)
+    if isinstance(amount, (int, float)):
+        _add(fields, "amount_usd", sign * float(amount))
+    if isinstance(corridor, str):
+        _add(fields, f"corridor:{corridor}", sign)
+
+
+def add_hit(minutes: Minutes, hit: AlertHit, sign: int = 1) -> None:
+    """Add (sign 1) or take out (sign -1) what one alert hit counts for."""
+    corridor = hit.decision.context.get("corridor")
+    if isinstance(corridor, str):
+        fields = minutes.setdefault(minute_of(hit.event_time), {})
+        _add(fields, f"corridor_alerts:{corridor}", sign)
+
+
+def _add(fields: dict[str, float], name: str, value: float) -> None:
+    fields[name] = fields.get(name, 0.0) + value
