@@ -1,0 +1,166 @@
+"""What an entity's slot remembers beside its windows: its usual amount, its last act, its hours.
+
+All answers are taken *before* the row is added, so they speak of the entity's own past. Updates run row by row in
+a fixed order; floating-point results are therefore the same whatever the batch size.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from models.entities import Arrays, Flags, Ints, grown
+from models.kernels import kernel
+from models.windows import Int64
+
+Float = npt.NDArray[np.float64]
+# profile columns
+FIRST, LAST, COUNT, MEAN_USD, MEAN_LOG, VAR_LOG, MAX_USD, PLACE = range(8)
+PROFILE_WIDTH = 8
+# Memory of about 30 payments: young profiles average plainly, old ones forget slowly.
+_FORGET = 1.0 / 30.0
+
+
+@kernel
+def _profile(slots: Ints, fresh: Flags, pay: Flags, times: Int64, usd: Float, place: Ints, state: Float, out: Float) -> None:
+    for i in range(slots.shape[0]):
+        s = slots[i]
+        if s < 0:
+            out[i, :] = np.nan
+            continue
+        if fresh[i]:
+            state[s, :] = 0.0
+            state[s, FIRST] = state[s, LAST] = state[s, PLACE] = np.nan
+        for c in range(PROFILE_WIDTH):
+            out[i, c] = state[s, c]
+        if not pay[i]:
+            continue
+        t = np.float64(times[i])
+        n = state[s, COUNT] + 1.0
+        if n == 1.0:
+            state[s, FIRST] = state[s, LAST] = t
+        elif t > state[s, LAST]:
+            state[s, LAST] = t
+        state[s, COUNT] = n
+        weight = max(1.0 / n, _FORGET)
+        state[s, MEAN_USD] += weight * (usd[i] - state[s, MEAN_USD])
+        delta = math.log1p(usd[i]) - state[s, MEAN_LOG]
+        state[s, MEAN_LOG] += weight * delta
+        state[s, VAR_LOG] = (1.0 - weight) * (state[s, VAR_LOG] + weight * delta * delta)
+        if usd[i] > state[s, MAX_USD]:
+            state[s, MAX_USD] = usd[i]
+        if place[i] >= 0:
+            state[s, PLACE] = np.float64(place[i])
+
+
+@kernel
+def _last_times(slots: Ints, fresh: Flags, kinds: Ints, times: Int64, state: Int64, out: Float) -> None:
+    for i in range(slots.shape[0]):
+        s = slots[i]
+        if s < 0:
+            out[i, :] = np.nan
+            continue
+        if fresh[i]:
+            state[s, :] = -1
+        for k in range(state.shape[1]):
+            out[i, k] = np.nan if state[s, k] < 0 else max(times[i] - state[s, k], 0) / 1000.0
+        if kinds[i] >= 0 and times[i] > state[s, kinds[i]]:
+            state[s, kinds[i]] = times[i]
+
+
+@kernel
+def _hours(slots: Ints, fresh: Flags, hour: Float, state: npt.NDArray[np.float32], out: Float) -> None:
+    for i in range(slots.shape[0]):
+        s = slots[i]
+        out[i] = np.nan
+        if s < 0:
+            continue
+        if fresh[i]:
+            state[s, :] = 0.0
+        if math.isnan(hour[i]):
+            continue
+        h = int(hour[i]) % 24
+        total = np.float64(0.0)
+        for k in range(24):
+            total += state[s, k]
+        near = 0.5 * state[s, (h + 23) % 24] + state[s, h] + 0.5 * state[s, (h + 1) % 24]
+        # Laplace-smoothed surprise against the even spread over the day, in nats
+        out[i] = -math.log((near + 2.0) / (total + 24.0) * 12.0)
+        if total > 200.0:  # halve: habits of about the last 200 payments
+            for k in range(24):
+                state[s, k] *= np.float32(0.5)
+        state[s, h] += np.float32(1.0)
+
+
+class Profiles:
+    """First and last payment, usual amount (mean, mean and variance of log), largest, last place."""
+
+    def __init__(self) -> None:
+        self.state: Float = np.zeros((0, PROFILE_WIDTH))
+
+    def advance(
+        self, slots: Ints, fresh: Flags, pay: Flags, times: Int64, usd: Float, place: Ints, size: int
+    ) -> Float:
+        """State before each row, (n, PROFILE_WIDTH); only rows with `pay` are added. place: country codes."""
+        if self.state.shape[0] < size:
+            self.state = grown(self.state, size)
+        out = np.empty((slots.shape[0], PROFILE_WIDTH))
+        _profile(slots, fresh, pay, times, usd, place, self.state, out)
+        return out
+
+    def arrays(self) -> Arrays:
+        """State for the checkpoint."""
+        return {"state": self.state}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Take the state of a checkpoint."""
+        self.state = np.array(arrays["state"])
+
+
+class LastTimes:
+    """When each of `kinds` things last happened to an entity."""
+
+    def __init__(self, kinds: int) -> None:
+        self.kinds = kinds
+        self.state: Int64 = np.zeros((0, kinds), dtype=np.int64)
+
+    def advance(self, slots: Ints, fresh: Flags, kinds: Ints, times: Int64, size: int) -> Float:
+        """Seconds since each kind, (n, kinds), NaN for never; a row with kind ≥ 0 is then remembered."""
+        if self.state.shape[0] < size:
+            self.state = grown(self.state, size, -1)
+        out = np.empty((slots.shape[0], self.kinds))
+        _last_times(slots, fresh, kinds, times, self.state, out)
+        return out
+
+    def arrays(self) -> Arrays:
+        """State for the checkpoint."""
+        return {"state": self.state}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Take the state of a checkpoint."""
+        self.state = np.array(arrays["state"])
+
+
+class Hours:
+    """A day's histogram of an entity's payments by local hour."""
+
+    def __init__(self) -> None:
+        self.state: npt.NDArray[np.float32] = np.zeros((0, 24), dtype=np.float32)
+
+    def advance(self, slots: Ints, fresh: Flags, hour: Float, size: int) -> Float:
+        """Surprise of each row's hour in nats, 0 = as likely as an even spread; NaN hours only ask nothing."""
+        if self.state.shape[0] < size:
+            self.state = grown(self.state, size)
+        out = np.empty(slots.shape[0])
+        _hours(slots, fresh, hour, self.state, out)
+        return out
+
+    def arrays(self) -> Arrays:
+        """State for the checkpoint."""
+        return {"state": self.state}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Take the state of a checkpoint."""
+        self.state = np.array(arrays["state"])
