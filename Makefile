@@ -1,0 +1,89 @@
+# Everything a developer runs. Needs make and Python 3.11 or 3.12; the rest goes into .venv.
+# No root, nothing outside this folder.
+
+PYTHON := .venv/bin/python
+PACKAGES := models alerts dataflow dashboard
+BENCH_SECONDS ?= 120
+SOAK_SECONDS ?= 3600
+ARGS ?=
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test bench soak lint format lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/'
+
+# The stamp holds the place, the lock and pyproject.toml as they were installed, so a second call costs
+# nothing and a changed lock, a changed project or a moved folder installs again.
+install: ## make .venv and install the locked dependencies and Tidegate itself
+	@if [ -x $(PYTHON) ] && { pwd; cat requirements.lock pyproject.toml; } | cmp -s - .venv/installed; then exit 0; fi; \
+	set -e; \
+	if ! $(PYTHON) -c 'import sys, pip; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null; then \
+		found=; \
+		for candidate in python3.12 python3.11 python3; do \
+			if $$candidate -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null; then \
+				found=$$candidate; break; \
+			fi; \
+		done; \
+		if [ -z "$$found" ]; then \
+			echo "Tidegate needs Python 3.11 or 3.12, and neither python3.12, python3.11 nor python3 is one here" >&2; \
+			echo "(python3 is: $$(python3 --version 2>/dev/null || echo missing)). To get it:" >&2; \
+			echo "  Debian, Ubuntu   sudo apt install python3.12 python3.12-venv    (or python3.11 python3.11-venv)" >&2; \
+			echo "  macOS            brew install python@3.12" >&2; \
+			echo "  anywhere         pyenv install 3.12 && pyenv local 3.12" >&2; \
+			exit 1; \
+		fi; \
+		if ! $$found -c 'import ensurepip, venv' 2>/dev/null; then \
+			version=$$($$found -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+			echo "$$found is there, but its venv module is not (Debian and Ubuntu package it apart). To get it:" >&2; \
+			echo "  sudo apt install python$$version-venv" >&2; \
+			exit 1; \
+		fi; \
+		echo "Making .venv with $$($$found --version)"; \
+		rm -rf .venv; \
+		$$found -m venv .venv; \
+	fi; \
+	rm -f .venv/installed; \
+	echo "Installing the locked dependencies (a few minutes the first time)"; \
+	$(PYTHON) -m pip install --quiet --require-hashes --requirement requirements.lock; \
+	$(PYTHON) -m pip install --quiet --no-deps --no-build-isolation --editable .; \
+	{ pwd; cat requirements.lock pyproject.toml; } > .venv/installed
+
+run: install ## start everything: store, scorer, learner, webhooks, simulator and console (ARGS="--no-simulator")
+	@.venv/bin/tidegate up $(ARGS)
+
+test: lint ## every check: style, types and the whole test suite (ARGS="tests/test_layout.py")
+	$(PYTHON) -m pytest $(ARGS)
+
+lint: install ## style and types without the tests
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy --strict $(addprefix --package=,$(PACKAGES))
+
+format: install ## put the code into house style
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+bench: install ## measure throughput, latency, scaling and recovery (BENCH_SECONDS each)
+	@for what in throughput latency scale recovery; do \
+		.venv/bin/tidegate bench --what $$what --seconds $(BENCH_SECONDS) --json || exit 1; \
+	done
+
+soak: install ## hold a steady rate for SOAK_SECONDS and report the latency
+	@.venv/bin/tidegate bench --what latency --seconds $(SOAK_SECONDS) --json
+
+# For the one who changes a dependency; needs the `uv` command. Only the lines that pip needs are kept.
+lock: ## write requirements.lock anew from pyproject.toml
+	@command -v uv >/dev/null || { echo "make lock needs uv: pipx install uv" >&2; exit 1; }
+	@uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links --python-version 3.11 --extra dev \
+		pyproject.toml requirements-build.in --output-file requirements.new
+	@{ sed -n '/^#/p;/^#/!q' requirements.lock; sed '/^#/d' requirements.new; } > requirements.tmp
+	@mv requirements.tmp requirements.lock && rm requirements.new
+
+clean: ## remove caches and build leftovers; .venv and var stay
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	find $(PACKAGES) tests -name __pycache__ -type d -prune -exec rm -rf {} +
