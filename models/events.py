@@ -172,7 +172,8 @@ class Control(Event, frozen=True, tag="control", gc=False):
     actor: Id | None = None
     reason: Text | None = None
     artefact: Id | None = None
-    payload: msgspec.Raw | None = None
+    # Absent means None. Not `Raw | None`: in a union msgspec reads only the null and refuses every payload.
+    payload: msgspec.Raw = None  # type: ignore[assignment]
 
 
 AnyEvent = Transaction | Behaviour | Label | Heartbeat | Settlement | Control
@@ -214,7 +215,7 @@ def decode(line: bytes) -> AnyEvent:
     if len(line) > MAX_LINE_BYTES:
         raise EventError("oversize", f"line of {len(line)} bytes, at most {MAX_LINE_BYTES} are taken")
     try:
-        event = _decoder.decode(line)
+        event: AnyEvent = _decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise EventError("malformed", str(error)) from None
     # JSON can smuggle control characters only as \u escapes (or raw C1 bytes), so most lines skip the walk.
