@@ -1,0 +1,74 @@
+"""Control events: what they change in a running engine, in the stream itself, so that a recording replays it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from models.columns import ENTITIES
+from models.containment import changed
+from models.errors import MoneyError, RuleError, SnapshotError
+from models.events import Control
+from models.money import FxTable
+from models.risk import Thresholds
+from models.rules.pack import load_pack
+from models.serving import Snapshot
+
+if TYPE_CHECKING:
+    from models.engine import Engine
+
+Problem = tuple[str, str]
+
+
+class _Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    text: str
+    name: str = "control"
+
+
+class _Pin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    entity: str
+    key: str
+
+
+def apply_control(engine: Engine, event: Control) -> Problem | None:
+    """Apply a Control; a problem (reason, detail) leaves everything as it was and the flow goes on."""
+    try:
+        _apply(engine, event)
+    except (RuleError, MoneyError, SnapshotError) as error:
+        return "control_refused", f"{event.kind}: {error}"
+    except msgspec.MsgspecError as error:
+        return "control_refused", f"{event.kind}: {error} - at `$.payload`"
+    except _Unsupported as error:
+        return "control_unsupported", str(error)
+    return None
+
+
+class _Unsupported(Exception):
+    pass
+
+
+def _apply(engine: Engine, event: Control) -> None:
+    payload = event.payload if event.payload is not None else msgspec.Raw(b"{}")
+    match event.kind:
+        case "rules":
+            pack = msgspec.json.decode(payload, type=_Text)
+            engine.load_rules(load_pack(pack.text, name=pack.name))
+        case "fx":
+            engine.fx = FxTable.from_json(payload)
+        case "thresholds":
+            engine.thresholds = msgspec.json.decode(payload, type=Thresholds)
+        case "containment":
+            engine.containments = changed(engine.containments, payload, event.version)
+        case "model":
+            data = engine.artefacts.get(event.artefact or event.version)
+            if data is None:
+                raise SnapshotError(f"the snapshot {event.artefact or event.version!r} is not at hand")
+            engine.snapshot = Snapshot.from_bytes(data)
+        case "pin" | "unpin":
+            pin = msgspec.json.decode(payload, type=_Pin)
+            if pin.entity not in ENTITIES:
+                raise _Unsupported(f"pin: unknown entity {pin.entity!r} - at `$.payload.entity`")
+            engine.state.pin(pin.entity, pin.key, event.kind == "pin")
+        case _:
+            raise _Unsupported(f"Control of kind {event.kind!r} is not in use yet; use rules or containment")

@@ -1,0 +1,122 @@
+"""The last step of a batch: rules, band, action and reasons become Decision records."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from models.columns import Column, Float
+from models.decision import Action, Decision, Reason, RuleHit, Versions
+from models.events import Transaction
+from models.features import NAMES
+from models.reasons import feature_reasons, rule_reason
+from models.risk import decide
+from models.rows import corridor_of
+from models.serving import Snapshot
+
+if TYPE_CHECKING:
+    from models.engine import Engine
+
+LISTS_NONE = "none"
+
+
+class Scored(NamedTuple):
+    """Risk of m transactions, probability by model, and the snapshot each was scored with."""
+
+    risk: Float
+    by_model: dict[str, Float]
+    snapshots: list[Snapshot]
+
+
+def decisions_of(
+    engine: Engine, payments: Sequence[Transaction], columns: Mapping[str, Column], vectors: Float, scored: Scored,
+    late: np.ndarray,
+) -> list[Decision]:  # fmt: skip
+    """One Decision a transaction, in order."""
+    m = len(payments)
+    if m == 0:
+        return []
+    pack, settings = engine.compiled, engine.settings
+    times = np.array([t.event_time for t in payments], dtype=np.int64)
+    verdicts = pack.evaluate(columns, times)
+    hit_rows: dict[int, list[int]] = {}
+    for rule, row in zip(*np.nonzero(verdicts == 1), strict=True):
+        hit_rows.setdefault(int(row), []).append(int(rule))
+    by_model = {name: values.tolist() for name, values in scored.by_model.items()}
+    risks = scored.risk.tolist()
+    usd = np.asarray(columns["amount_usd"]).tolist()
+    versions: dict[str, Versions] = {}
+    out = []
+    for i, t in enumerate(payments):
+        snapshot = scored.snapshots[i]
+        version = versions.get(snapshot.version)
+        if version is None:
+            version = versions[snapshot.version] = Versions(snapshot.version, pack.version, LISTS_NONE, engine.fx.version)
+        rules = hit_rows.get(i, [])
+        hits = [_hit(pack.rules[r]) for r in rules]
+        contained: list[Action] = [c.action for c in engine.containments if c.covers(t)] if engine.containments else []
+        band, action = decide(engine.thresholds, risks[i], hits, contained)
+        reasons: list[Reason] = []
+        not_assessed: list[str] = []
+        if band != "low" or hits or contained or settings.explain_all:
+            _, shares = snapshot.contributions(vectors[i])
+            reasons = [rule_reason(pack.rules[r], columns, i) for r in rules]
+            reasons.extend(_contained(c) for c in contained)
+            reasons.extend(feature_reasons(vectors[i], shares))
+            not_assessed = [pack.rules[int(r)].id for r in np.flatnonzero(verdicts[:, i] == -1)]
+        out.append(
+            Decision(
+                id=t.id, event_time=t.event_time, risk=risks[i], band=band, action=action, rules=hits, reasons=reasons,
+                not_assessed=not_assessed,
+                scores={name: values[i] for name, values in by_model.items() if not math.isnan(values[i])},
+                versions=version, context=_context(t, usd[i]), late=bool(late[i]),
+                features=_features(vectors[i]) if settings.with_features else None,
+            )  # fmt: skip
+        )
+    return out
+
+
+_hits: dict[tuple[str, str], RuleHit] = {}
+
+
+def _hit(rule: object) -> RuleHit:
+    key = (rule.id, rule.version)  # type: ignore[attr-defined]
+    found = _hits.get(key)
+    if found is None:
+        found = _hits[key] = RuleHit(
+            id=rule.id, version=rule.version, action=rule.action, severity=rule.severity,  # type: ignore[attr-defined]
+            typology=rule.typology, shadow=rule.shadow,  # type: ignore[attr-defined]
+        )  # fmt: skip
+    return found
+
+
+def _contained(action: Action) -> Reason:
+    return Reason(
+        code="containment", kind="containment", text_en=f"a containment in force asks for {action}",
+        text_zh=f"生效中的遏制措施要求 {action}",
+    )  # fmt: skip
+
+
+def _features(row: Float) -> dict[str, float | None]:
+    return {name: None if math.isnan(v) else v for name, v in zip(NAMES, row.tolist(), strict=True)}
+
+
+_CONTEXT = (
+    "amount", "currency", "channel", "card", "bin", "last4", "device", "ip", "merchant", "payee", "partner", "mcc",
+    "issuer_country", "payer_country", "payee_country", "ip_country", "ship_country", "authorisation", "decline_code",
+    "order_id", "purpose",
+)  # fmt: skip
+
+
+def _context(t: Transaction, usd: float) -> dict[str, str | float | int | None]:
+    context: dict[str, str | float | int | None] = {"amount_usd": round(usd, 2), "corridor": corridor_of(t)}
+    if t.payer is not None:
+        context["customer"] = t.payer
+    for name in _CONTEXT:
+        value = getattr(t, name)
+        if value is not None:
+            context[name] = value
+    return context

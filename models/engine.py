@@ -1,0 +1,264 @@
+"""The engine: one function, `step`, that live, replay, bench and drill all run.
+
+A batch is an execution detail. Events of one entity see each other in stream order (kernels walk row by row),
+Control events cut the batch, a new model takes over exactly after the row that completed it, and every number is
+computed in one fixed order for each row: the same stream gives the same decisions whatever its batches.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+import numpy as np
+
+from models.columns import ENTITIES, Column, Float, Interner
+from models.containment import Containment
+from models.controls import apply_control
+from models.decision import Counters, DeadLetter, Decision
+from models.deciding import Scored, decisions_of
+from models.events import Control, Heartbeat, Label, Settlement, Transaction
+from models.features import NAMES, RULE_KINDS, matrix
+from models.intake import Taken, dollars, read, refused
+from models.ledger import ACT, CONFLICT, DUPLICATE, LABEL, MATCHED, NEW, PAY, SKIP, UNMATCHED, Ledger, Walk
+from models.money import FxTable
+from models.reasons import as_columns
+from models.risk import Thresholds
+from models.rows import Item, Rows, columns_of, rows_of
+from models.rules.compiled import CompiledPack, compile_pack
+from models.rules.rule import Pack
+from models.serving import Snapshot
+from models.state import EntityState
+from models.vectors import MAX_BATCH, Vectors
+from models.velocities import Velocities
+from models.windows import Int64
+
+DAY_MS = 86_400_000
+_RECENT = 16_384
+CAPACITIES = {
+    "card": 2_000_000, "customer": 2_000_000, "device": 500_000, "ip": 500_000, "merchant": 200_000,
+    "payee": 500_000, "bin": 50_000, "partner": 1_000, "corridor": 20_000,
+}  # fmt: skip
+
+
+class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What shapes the engine's answers; part of what a replay must repeat.
+
+    settle_after_ms: a transaction without a label counts as legitimate after this. negative_rate: share of
+    settled negatives that are learnt. publish_every: learnt examples between two model snapshots. capacities:
+    most entities kept, by entity. explain_all: reasons also for band low.
+    """
+
+    settle_after_ms: int = 14 * DAY_MS
+    negative_rate: float = 0.1
+    publish_every: int = 1000
+    ledger_rows: int = 2**22
+    vector_rows: int = 2**18
+    capacities: dict[str, int] = msgspec.field(default_factory=lambda: dict(CAPACITIES))
+    thresholds: Thresholds = Thresholds()
+    explain_all: bool = False
+    with_features: bool = False
+
+
+class Learner(Protocol):
+    """What learns inline on a replay (models.learners.OnlineLearner)."""
+
+    @property
+    def examples(self) -> int: ...
+    def learn(self, x: Float, fraud: bool, weight: float = 1.0) -> None: ...
+    def snapshot(self) -> bytes: ...
+
+
+class Example(NamedTuple):
+    """A vector whose outcome became known: what a learner in its own process is sent.
+
+    transaction_id: of the payment when a label told the outcome, None when it settled without one.
+    """
+
+    vector: Float
+    fraud: bool
+    transaction_id: str | None
+
+
+class Output:
+    """What one step gives, in stream order.
+
+    repeated: decisions of exact duplicates, given again. examples: outcomes that became known. published:
+    snapshots an inline learner completed.
+    """
+
+    def __init__(self) -> None:
+        self.decisions: list[Decision] = []
+        self.repeated: list[Decision] = []
+        self.dead: list[DeadLetter] = []
+        self.examples: list[Example] = []
+        self.published: list[bytes] = []
+        self._refused: list[tuple[int, DeadLetter]] = []
+
+    def refuse(self, position: int, letter: DeadLetter) -> None:
+        """Note a dead letter of the entry at `position`."""
+        self._refused.append((position, letter))
+
+    def order(self) -> None:
+        """Put dead letters in stream order: they are found at different stages, their numbering may not depend on it."""
+        self._refused.sort(key=lambda pair: pair[0])
+        self.dead = [letter for _, letter in self._refused]
+
+
+class Engine:
+    """State and rules of one stream. `learner` None: models come only by Control events."""
+
+    def __init__(
+        self, settings: EngineSettings, pack: Pack, fx: FxTable, snapshot: Snapshot, learner: Learner | None = None
+    ) -> None:
+        self.settings, self.fx, self.snapshot, self.learner = settings, fx, snapshot, learner
+        self.thresholds = settings.thresholds
+        self.counters = Counters()
+        self.interner = Interner()
+        self.state = EntityState(settings.capacities)
+        self.velocities = Velocities(self.interner)
+        self.ledger = Ledger(settings.ledger_rows, len(ENTITIES), settings.settle_after_ms, settings.negative_rate)
+        self.vectors = Vectors(settings.vector_rows, len(NAMES))
+        self.containments: tuple[Containment, ...] = ()
+        self.artefacts: dict[str, bytes] = {}
+        self.vectors_gone = 0
+        self._recent: OrderedDict[int, Decision] = OrderedDict()
+        self.load_rules(pack)
+
+    def load_rules(self, pack: Pack) -> None:
+        """Put a pack in force from the next row on; RuleError leaves the old one in force."""
+        self.compiled: CompiledPack = compile_pack(pack, self.interner, RULE_KINDS)
+        self.pack = pack
+        self.velocities.load(self.compiled.velocities, self.ledger.clock)
+
+    def step(self, items: Sequence[Item]) -> Output:
+        """Take entries in stream order and decide every transaction among them."""
+        output = Output()
+        taken = Taken()
+        for position, item in enumerate(items):
+            event = read(item, self.counters)
+            if isinstance(event, DeadLetter):
+                output.refuse(position, event)
+            elif isinstance(event, Control):
+                self._flush(taken, output)
+                taken = Taken()
+                problem = apply_control(self, event)
+                if problem is not None:
+                    output.refuse(position, refused(event, item.place, item.line, *problem, self.counters))
+            elif not isinstance(event, (Heartbeat, Settlement)):
+                taken.add(event, item, position)
+                if len(taken.events) >= MAX_BATCH:
+                    self._flush(taken, output)
+                    taken = Taken()
+        self._flush(taken, output)
+        output.order()
+        self.counters.evicted = self.state.evicted
+        return output
+
+    def _flush(self, taken: Taken, output: Output) -> None:
+        if not taken.events:
+            return
+        rows = rows_of(taken.events)
+        usd, bad = dollars(taken.events, rows, self.fx)
+        for i, (reason, detail) in sorted(bad.items()):
+            rows.kinds[i] = SKIP
+            letter = refused(taken.events[i], taken.places[i], taken.lines[i], reason, detail, self.counters)
+            output.refuse(taken.positions[i], letter)
+        before = self.ledger.sequence
+        walk = self.ledger.walk(
+            rows.kinds, rows.ids, taken.contents(), rows.received, rows.entities, rows.fraud, rows.no_outcome
+        )
+        new = (rows.kinds == PAY) & (walk.answers == NEW)
+        self.counters.labels_unmatched += int(np.sum((rows.kinds == LABEL) & (walk.answers == UNMATCHED)))
+        part = np.flatnonzero(new | (rows.kinds == ACT) | ((rows.kinds == LABEL) & (walk.answers == MATCHED)))
+        sub = Rows(*(column[part] for column in rows))
+        events = [taken.events[i] for i in part.tolist()]
+        payments = [e for e in events if type(e) is Transaction]
+        columns = columns_of(payments, usd[new], rows.times[new], self.interner)
+        placed = self.state.place(sub)
+        view = self.state.advance(placed, events, columns, walk.deltas[part], self.interner)
+        asked = self.velocities.advance(placed, events, columns)
+        vectors = matrix(view)
+        sequences = walk.sequences[new]
+        self.vectors.put(sequences, vectors)
+        swaps = self._learn(walk, before + np.cumsum(new), taken, output)
+        scored = self._score(vectors, np.flatnonzero(new), swaps)
+        features = as_columns(vectors)
+        everything: dict[str, Column] = {**columns, **features, **asked, "risk": scored.risk}
+        late = _late(view.profiles["card"], view.profiles["customer"], view.times)
+        made = decisions_of(self, payments, everything, vectors, scored, late)
+        self.counters.decided += len(made)
+        self.counters.late += int(late.sum())
+        for sequence, decision in zip(sequences.tolist(), made, strict=True):
+            self._recent[sequence] = decision
+        output.decisions.extend(made)
+        self._repeat(taken, rows, walk.answers, walk.sequences, output)
+        while len(self._recent) > _RECENT:
+            self._recent.popitem(last=False)
+
+    def _learn(self, walk: Walk, upto: Int64, taken: Taken, output: Output) -> list[tuple[int, Snapshot]]:
+        """Hand ripe examples on; returns (row, model in force after that row) for models completed here."""
+        swaps: list[tuple[int, Snapshot]] = []
+        for sequence, fraud, row in walk.examples.tolist():
+            vector = self.vectors.get(sequence, int(upto[row]))
+            if vector is None:
+                self.vectors_gone += 1
+                continue
+            event = taken.events[row]
+            labelled = isinstance(event, Label) and walk.sequences[row] == sequence
+            output.examples.append(Example(vector, fraud == 1, event.transaction_id if labelled else None))
+            learner = self.learner
+            if learner is None:
+                continue
+            learner.learn(vector, fraud == 1)
+            if publishes(learner.examples, self.settings.publish_every):
+                data = learner.snapshot()
+                output.published.append(data)
+                swaps.append((row, Snapshot.from_bytes(data)))
+        return swaps
+
+    def _score(self, vectors: Float, rows: Int64, swaps: list[tuple[int, Snapshot]]) -> Scored:
+        """Score each transaction with the model in force at its row."""
+        scored = Scored(np.empty(rows.shape[0]), {}, [])
+        start = 0
+        for row, following in [*swaps, (None, None)]:
+            end = rows.shape[0] if row is None else int(np.searchsorted(rows, row, side="right"))
+            if end > start:
+                part = self.snapshot.score(vectors[start:end])
+                scored.risk[start:end] = part.risk
+                for name, values in part.by_model.items():
+                    scored.by_model.setdefault(name, np.full(rows.shape[0], np.nan))[start:end] = values
+                scored.snapshots.extend([self.snapshot] * (end - start))
+                start = end
+            if following is not None:
+                self.snapshot = following
+        return scored
+
+    def _repeat(self, taken: Taken, rows: Rows, answers: Float, sequences: Int64, output: Output) -> None:
+        """Answer duplicates with the decision they had; refuse conflicts."""
+        for i in np.flatnonzero((rows.kinds == PAY) & (answers != NEW)).tolist():
+            if answers[i] == DUPLICATE:
+                self.counters.duplicates += 1
+                decision = self._recent.get(int(sequences[i]))
+                if decision is not None:
+                    output.repeated.append(decision)
+            elif answers[i] == CONFLICT:
+                event = taken.events[i]
+                detail = f"id {event.id!r} came before with other content - at `$.id`"
+                letter = refused(
+                    event, taken.places[i], taken.lines[i], "conflicting_duplicate", detail, self.counters
+                )
+                output.refuse(taken.positions[i], letter)
+
+
+def publishes(examples: int, every: int) -> bool:
+    """True when a model is due after this many learnt examples: early ones at 100, 200 and 500, then regularly."""
+    return examples % every == 0 or (examples < every and examples in (100, 200, 500))
+
+
+def _late(card: Float, customer: Float, times: Int64) -> np.ndarray:
+    """Rows whose event time lies before what their card or customer had already seen."""
+    with np.errstate(invalid="ignore"):
+        return (card[:, 1] > times) | (customer[:, 1] > times)

@@ -1,0 +1,87 @@
+"""The engine's state as arrays and a small record, and back: what a checkpoint writes and reads.
+
+No Python objects are pickled here; an inline learner's own state is bytes it made itself, inside a checkpoint that
+is signed as a whole.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from models.containment import Containment
+from models.decision import Counters
+from models.engine import Engine
+from models.entities import Arrays
+from models.errors import SnapshotError
+from models.money import FxTable
+from models.risk import Thresholds
+from models.rules.pack import load_pack
+from models.serving import Snapshot
+from models.state import arrays_of, restore_into
+
+FORMAT = 1
+
+
+class Frozen(msgspec.Struct, frozen=True, kw_only=True):
+    """What is not an array. `pack` is the rule pack's TOML text."""
+
+    format: int
+    texts: list[str]
+    counters: Counters
+    thresholds: Thresholds
+    containments: list[Containment]
+    pack_name: str
+    pack: str
+    fx: bytes
+    since: dict[str, int]
+    vectors_gone: int
+    has_learner: bool
+
+
+def _parts(engine: Engine) -> dict[str, object]:
+    parts: dict[str, object] = dict(engine.state.parts())
+    parts.update({f"velocity/{name}": windows for name, windows in engine.velocities.windows.items()})
+    parts["ledger"] = engine.ledger
+    parts["vectors"] = engine.vectors
+    return parts
+
+
+def freeze(engine: Engine) -> tuple[Arrays, bytes]:
+    """All state: arrays by name (views, to be written before the next step) and the encoded Frozen record."""
+    arrays = arrays_of(_parts(engine))
+    arrays["snapshot"] = np.frombuffer(engine.snapshot.data, dtype=np.uint8)
+    learner = engine.learner
+    if learner is not None:
+        arrays["learner"] = np.frombuffer(learner.to_state(), dtype=np.uint8)
+    frozen = Frozen(
+        format=FORMAT, texts=engine.interner.texts(), counters=engine.counters, thresholds=engine.thresholds,
+        containments=list(engine.containments), pack_name=engine.pack.name, pack=engine.pack.text,
+        fx=engine.fx.to_json(), since=engine.velocities.since, vectors_gone=engine.vectors_gone,
+        has_learner=learner is not None,
+    )  # fmt: skip
+    return arrays, msgspec.msgpack.encode(frozen)
+
+
+def thaw(engine: Engine, arrays: Arrays, meta: bytes) -> None:
+    """Put a state into an engine made with the same settings; raises SnapshotError when it is of another format."""
+    try:
+        frozen = msgspec.msgpack.decode(meta, type=Frozen)
+    except msgspec.DecodeError as error:
+        raise SnapshotError(f"checkpoint record: {error} - made by another version? start from the stream") from None
+    if frozen.format != FORMAT:
+        raise SnapshotError(f"checkpoint format {frozen.format}, this version reads {FORMAT}")
+    engine.interner.codes.clear()
+    for text in frozen.texts:
+        engine.interner.code(text)
+    engine.counters = frozen.counters
+    engine.thresholds = frozen.thresholds
+    engine.containments = tuple(frozen.containments)
+    engine.fx = FxTable.from_json(frozen.fx)
+    engine.vectors_gone = frozen.vectors_gone
+    engine.load_rules(load_pack(frozen.pack, name=frozen.pack_name))
+    engine.velocities.since.update(frozen.since)
+    restore_into(_parts(engine), arrays)
+    engine.snapshot = Snapshot.from_bytes(arrays["snapshot"].tobytes())
+    if frozen.has_learner and engine.learner is not None:
+        engine.learner = type(engine.learner).from_state(arrays["learner"].tobytes())

@@ -1,0 +1,57 @@
+"""From risk, rules and containment to band and action: the strictest wins."""
+
+from __future__ import annotations
+
+import msgspec
+
+from models.decision import ACTIONS, Action, Band, RuleHit
+
+
+class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Lower edges of the bands above low, in risk (probability), and the action each band asks for.
+
+    `version` travels with a Control event of kind `thresholds`.
+    """
+
+    medium: float = 0.10
+    high: float = 0.35
+    critical: float = 0.75
+    medium_action: Action = "STEP_UP"
+    high_action: Action = "HOLD"
+    critical_action: Action = "DECLINE"
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.medium < self.high < self.critical < 1.0:
+            raise ValueError("thresholds must rise: 0 < medium < high < critical < 1")
+
+    def band(self, risk: float) -> Band:
+        """Band of a risk."""
+        if risk < self.medium:
+            return "low"
+        if risk < self.high:
+            return "medium"
+        return "high" if risk < self.critical else "critical"
+
+    def action(self, band: Band) -> Action:
+        """What the band alone asks for."""
+        if band == "low":
+            return "APPROVE"
+        if band == "medium":
+            return self.medium_action
+        return self.high_action if band == "high" else self.critical_action
+
+
+_RANK = {action: rank for rank, action in enumerate(ACTIONS)}
+
+
+def strictest(actions: list[Action]) -> Action:
+    """The strictest of some actions, APPROVE of none."""
+    return max(actions, key=_RANK.__getitem__, default="APPROVE")
+
+
+def decide(thresholds: Thresholds, risk: float, hits: list[RuleHit], contained: list[Action]) -> tuple[Band, Action]:
+    """Band and action of a transaction. Shadow hits change neither."""
+    band = thresholds.band(risk)
+    asked: list[Action] = [thresholds.action(band), *contained]
+    asked.extend(hit.action for hit in hits if not hit.shadow)
+    return band, strictest(asked)
