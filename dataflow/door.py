@@ -16,6 +16,7 @@ bytes sealed and a reason that names the place and repeats no value.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Callable
@@ -134,7 +135,7 @@ class Door:
             if b"\\" in plain or not plain.isascii():
                 _refuse_control_characters(clear)
             self._fill(event, clear)
-            if self._screen is not None and "screen" in event.__struct_fields__:
+            if self._screen is not None and hasattr(event, "screen"):
                 event.screen = self._screened(clear)
             event.envelope = self._sealer.seal(event.id, clear, plain)
             self.counters.enveloped += 1
@@ -160,23 +161,22 @@ class Door:
 
     def _fill(self, event: Any, clear: ClearFields) -> None:
         token = self._pseudonyms.token
-        places = event.__struct_fields__
-        filled: set[str] = set()
-        for name, place, purpose, sender_first in HOMES:
+        done = ""
+        for name, place, purpose, sender_first in _homes(event.__class__):
             value = getattr(clear, name)
-            if value is None:
-                continue
-            if place in filled or place not in places:
+            if value is None or place == done:
                 continue
             if getattr(event, place) is not None:
                 if sender_first:
                     continue
                 raise EventError("conflicting_fields", f"send one of `$.{place}` and `$.clear.{name}`")
             normal = NORMAL[purpose](value)
-            setattr(event, place, token(purpose, normal))
-            filled.add(place)
-            if name == "pan" and "bin" in places:
-                self._fill_card_display(event, normal)
+            # Nothing but blanks: a token of it would make one customer of many.
+            if normal:
+                setattr(event, place, token(purpose, normal))
+                done = place
+                if name == "pan" and hasattr(event, "bin"):
+                    self._fill_card_display(event, normal)
 
     def _fill_card_display(self, event: Any, digits: str) -> None:
         for name, shown in (("bin", digits[:6]), ("last4", digits[-4:])):
@@ -212,6 +212,12 @@ class Door:
             event_id=event_id,
             data=self._sealer.seal_bytes(line[:MAX_LINE_BYTES], dead_letter_context(place)),
         )
+
+
+@functools.cache
+def _homes(kind: type) -> tuple[tuple[str, str, Purpose, bool], ...]:
+    places: tuple[str, ...] = kind.__struct_fields__  # type: ignore[attr-defined]
+    return tuple(home for home in HOMES if home[1] in places)
 
 
 def _look(event: Any, clear: ClearFields | None, bare: bytes) -> str | None:

@@ -138,14 +138,17 @@ def _joined(event: Any) -> tuple[str, bool]:
 def find_repeated(event: Any, clear: ClearFields, whole: str) -> str | None:
     """Which value of `clear` is repeated in a text of `event`; `whole` holds all those texts."""
     whole = whole.casefold()
-    for name, value in zip(clear.__struct_fields__, msgspec.structs.astuple(clear), strict=True):
+    values = msgspec.structs.astuple(clear)
+    # Nearly always empty; which values are long enough to count is asked only then.
+    if not [value for value in values if value is not None and value.casefold() in whole]:
+        return None
+    for name, value in zip(clear.__struct_fields__, values, strict=True):
         if value is None or len(value) < 6 or (len(value) < 8 and value.isdigit()):
             continue
         folded = value.casefold()
-        if folded in whole:
-            for place, part in texts(event):
-                if folded in part.casefold() and place not in _COMPANY_FIELDS:
-                    return f"the value of `$.clear.{name}` is repeated - at `{place}`"
+        for place, part in texts(event):
+            if folded in part.casefold() and place not in _COMPANY_FIELDS:
+                return f"the value of `$.clear.{name}` is repeated - at `{place}`"
     return None
 
 

@@ -12,10 +12,11 @@ ISO 4217 currency beside them. Countries are ISO 3166-1 alpha-2. Channels: `cnp`
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
+from models.decode_errors import event_error
 from models.errors import EventError
 
 SCHEMA_VERSION = 1
@@ -196,6 +197,7 @@ class ClearFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     birth_date: Text | None = None
 
 
+EVENT_FIELDS = sorted({name for kind in get_args(AnyEvent) for name in kind.__struct_fields__} | {"type"})
 _decoder = msgspec.json.Decoder(AnyEvent)
 _encoder = msgspec.json.Encoder()
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -216,8 +218,8 @@ def decode(line: bytes) -> AnyEvent:
         raise EventError("oversize", f"line of {len(line)} bytes, at most {MAX_LINE_BYTES} are taken")
     try:
         event: AnyEvent = _decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise EventError("malformed", str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise event_error(error, line, EVENT_FIELDS) from None
     # JSON can smuggle control characters only as \u escapes (or raw C1 bytes), so most lines skip the walk.
     if b"\\" in line or not line.isascii():
         _refuse_control_characters(event)
