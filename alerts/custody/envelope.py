@@ -15,6 +15,7 @@ unlike a counter they stay unique when a process forks (NIST SP 800-38D, 8.2.2 a
 from __future__ import annotations
 
 import binascii
+import functools
 import os
 from collections.abc import Callable
 from typing import Any
@@ -147,11 +148,12 @@ def open_dead_letter(letter: DeadLetter, ring: KeyRing, directory: DataKeyDirect
 
 def field_set(clear: ClearFields) -> str:
     """The filled fields as a bit mask in hexadecimal, first field lowest (new ones only at the end)."""
-    filled = zip(_BITS, msgspec.structs.astuple(clear), strict=True)
-    return f"{sum([bit for bit, value in filled if value is not None]):x}"
+    return _mask(tuple(map(type, msgspec.structs.astuple(clear))))
 
 
-_BITS = tuple(1 << position for position in range(len(ClearFields.__struct_fields__)))
+@functools.cache
+def _mask(kinds: tuple[type, ...]) -> str:
+    return f"{sum(1 << position for position, kind in enumerate(kinds) if kind is not type(None)):x}"
 
 
 def field_names(envelope: str) -> tuple[str, ...]:
