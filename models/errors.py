@@ -7,6 +7,7 @@
     ├── SnapshotError       a checkpoint or model snapshot is missing, torn or not signed by us
     ├── SettingsError       tidegate.toml or the environment is wrong
     ├── MappingError        a column mapping does not fit its file
+    ├── SourceError         a file of events cannot be opened or read
     ├── CustodyError        keys, pseudonyms or envelopes
     └── StoreError          the store refused or cannot be reached
 """
@@ -48,6 +49,10 @@ class SettingsError(TidegateError):
 
 class MappingError(TidegateError):
     """A column mapping does not fit the file it is used on."""
+
+
+class SourceError(TidegateError):
+    """A file of events cannot be opened or read."""
 
 
 class CustodyError(TidegateError):
