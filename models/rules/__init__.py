@@ -1,0 +1,1 @@
+"""The rule language and its packs. Text in, three-valued answers over whole batches out."""
