@@ -311,6 +311,12 @@ def test_lines_around_the_limit(tmp_path_factory: pytest.TempPathFactory, size: 
     assert (found[1].error is not None) == (size > MAX_LINE_BYTES)
 
 
+def test_a_byte_order_mark_does_not_shorten_the_longest_line(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + b"x" * MAX_LINE_BYTES + b"\r\n{}")
+    assert [len(item.line or b"") for item in items(FileSource(path))] == [MAX_LINE_BYTES, 2]
+
+
 def test_jsonl_limit_counts_transactions_only(tmp_path: Path) -> None:
     path = tmp_path / "s.jsonl"
     path.write_bytes(b'{"type":"label"}\n{"type": "transaction"}\nbroken\n{"x":1,"type":"transaction"}\n{}\n')
