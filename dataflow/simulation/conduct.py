@@ -40,7 +40,7 @@ class Logins:
 def logins(world: World, columns: Columns, start: int) -> Logins:
     """The logins that lead to the day's payments, some after a mistyped password."""
     draw = rng(world.seed, "logins", columns.day)
-    online = (columns.channel == CNP) | (columns.channel == TRANSFER)
+    online = ((columns.channel == CNP) | (columns.channel == TRANSFER)) & ~columns.guest
     first = np.flatnonzero(online & (draw.random(len(columns)) < 0.5))
     wrong = first[draw.random(len(first)) < 0.06]
     before = columns.event_time[first] - draw.integers(15_000, 420_000, len(first))
@@ -73,11 +73,12 @@ def login_events(world: World, columns: Logins, ids: list[str]) -> list[Behaviou
 
 
 def rare_acts(world: World, columns: Columns, start: int) -> list[Draft]:
-    """Device, credential and contact changes and new payees of the day, and refunds of the next fortnight."""
+    """Device, credential and contact changes and new payees of the day; refunds of the next fortnight."""
     day = columns.day
     draw = rng(world.seed, "conduct", day)
     craft = Craft(world, draw, day)
     renewed = np.flatnonzero((day + world.phase) % world.device_life == 0)
+    drafts = []
     acts: list[tuple[str, int, dict[str, Any]]] = [("device_change", int(c), {}) for c in renewed]
     for kind, rate in (("credential_change", CREDENTIAL_CHANGES), ("contact_change", CONTACT_CHANGES)):
         acts += [(kind, int(c), {}) for c in np.flatnonzero(draw.random(world.customers) < rate)]
@@ -85,16 +86,35 @@ def rare_acts(world: World, columns: Columns, start: int) -> list[Draft]:
         due = (day + world.phase + 17 * slot) % PAYEE_LIFE_DAYS == 0
         own = (world.payees > slot) & (world.institution[:, slot] < 0)
         for customer in np.flatnonzero(due & own).tolist():
-            acts.append(("payee_added", customer, {"payee": world.payee_token(customer, slot, day)}))
-    drafts = []
+            drafts += _new_payee(craft, customer, slot, start)
     for kind, customer, more in acts:
         moment = craft.waking(customer, start)
         drafts.append(craft.draft("behaviour", craft.behaviour(moment, kind, customer, **more)))
     return drafts + _refunds(world, columns, craft)
 
 
+def _new_payee(craft: Craft, customer: int, slot: int, start: int) -> list[Draft]:
+    """A payee is added, mostly in order to send something at once: as honest as a scam looks."""
+    world, place = craft.world, craft.place(customer)
+    payee = world.payee_token(customer, slot, craft.day)
+    moment = craft.waking(customer, start)
+    added = craft.behaviour(moment, "payee_added", customer, payee=payee, **place)
+    drafts = [craft.draft("behaviour", added)]
+    if craft.chance(0.7):
+        purpose, median, sigma = geo.PURPOSES[int(world.purpose[customer, slot])]
+        usual = craft.spread(median, sigma) * float(world.spend[customer])
+        usd = float(world.fixed_usd[customer, slot]) or usual
+        fields = craft.transfer(
+            moment + int(craft.spread(30 * 60_000, 1.1)), world.account[customer], int(world.home[customer]),
+            payee, int(world.payee_country[customer, slot]), usd,
+            purpose=purpose, **place,
+        )  # fmt: skip
+        drafts.append(craft.draft("transaction", craft.settle(fields, 0.0)))
+    return drafts
+
+
 def _refunds(world: World, columns: Columns, craft: Craft) -> list[Draft]:
-    delivered = (columns.ship >= 0) & (columns.code == 0)
+    delivered = (columns.ship >= 0) & (columns.code == 0) & ~columns.guest
     chosen = np.flatnonzero(delivered & (craft.draw.random(len(columns)) < REFUNDS))
     drafts = []
     for row in chosen.tolist():

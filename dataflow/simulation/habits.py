@@ -57,7 +57,10 @@ _STRONG_DECLINE = 0.75
 
 @dataclass(frozen=True)
 class Columns:
-    """One element a payment; -1 stands for none. Countries, currencies, cards, … are indexes."""
+    """One element a payment; -1 stands for none. Countries, currencies, cards, … are indexes.
+
+    guest: bought without an account, by card only.
+    """
 
     received_at: Ints
     event_time: Ints
@@ -74,6 +77,7 @@ class Columns:
     ship: Ints
     evidence: Ints
     code: Ints
+    guest: Flags
     day: int
 
     def __len__(self) -> int:
@@ -114,8 +118,12 @@ def ordinary_day(world: World, day: int, start: int, scale: float) -> Columns:
     ship = np.where(posted, np.where(gift < 0.04, world.home[draw.integers(0, world.customers, n)], home), -1)
     evidence = _evidence(world, draw, customer, channel)
     code = _outcomes(world, draw, home, merchant, channel, evidence, n)
+    # Guests buy where they are not regulars; an amount of zero checks a card before a subscription.
+    guest = (channel == CNP) & (merchant == fresh) & (draw.random(n) < 0.3)
+    digital = (channel == CNP) & ~world.goods[merchant]
+    amount = np.where(digital & (draw.random(n) < 0.02), 0, amount)
     columns = Columns(moment, moment, customer, channel, merchant, slot, card, currency, amount, device, ip,
-                      ip_country, ship, evidence, code, day)  # fmt: skip
+                      ip_country, ship, evidence, code, guest, day)  # fmt: skip
     columns = _with_retries(columns, draw)
     lag = 40 + draw.gamma(1.3, 160.0, len(columns)).astype(np.int64)
     received = np.minimum(columns.event_time + lag, start + DAY_MS - 1)
@@ -226,7 +234,7 @@ def transactions(world: World, columns: Columns, ids: list[str]) -> list[Transac
         columns.channel.tolist(),
         customer.tolist(),
         columns.slot.tolist(),
-        world.account[customer].tolist(),
+        _where(~columns.guest, world.account[customer]).tolist(),
         _where(~transfer, world.merchant_id[merchant]).tolist(),
         partner.tolist(),
         _where(has_card, world.card_token[card]).tolist(),

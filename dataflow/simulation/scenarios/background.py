@@ -28,6 +28,7 @@ class StolenCard(Scenario):
         if craft.chance(0.5):
             hidden = craft.elsewhere(home if craft.chance(0.3) else craft.foreign_country(home))
             place.update(ip=hidden["ip"], ip_country=hidden["ip_country"])
+        guest = craft.chance(0.3)
         drafts = []
         for _ in range(1 + craft.chance(0.4)):
             if craft.chance(0.5):
@@ -36,6 +37,8 @@ class StolenCard(Scenario):
                 fields = craft.settle(craft.purchase(at, who, craft.shop(who), **place), 0.08)
                 if fields.get("ship_country") and craft.chance(0.3):
                     fields["ship_country"] = geo.CODES[craft.foreign_country(home)]
+            if guest:
+                fields["payer"] = None
             drafts.append(self.fraud(craft, fields))
             at += int(craft.spread(1_200_000, 1.2))
         return drafts
