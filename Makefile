@@ -6,6 +6,7 @@ PACKAGES := models alerts dataflow dashboard
 BENCH_SECONDS ?= 120
 SOAK_SECONDS ?= 3600
 ARGS ?=
+LOCK_ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
@@ -75,11 +76,13 @@ bench: install ## measure throughput, latency, scaling and recovery (BENCH_SECON
 soak: install ## hold a steady rate for SOAK_SECONDS and report the latency
 	@.venv/bin/tidegate bench --what latency --seconds $(SOAK_SECONDS) --json
 
-# For the one who changes a dependency; needs the `uv` command. Only the lines that pip needs are kept.
-lock: ## write requirements.lock anew from pyproject.toml
+# For the one who changes a dependency; needs the `uv` command. Versions stay as they are unless a dependency asks
+# for others or LOCK_ARGS is --upgrade; one version for all Pythons, so that they compute the same.
+lock: ## bring requirements.lock in line with pyproject.toml (LOCK_ARGS="--upgrade")
 	@command -v uv >/dev/null || { echo "make lock needs uv: pipx install uv" >&2; exit 1; }
-	@uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
-		--no-emit-index-url --no-emit-find-links --python-version 3.11 --extra dev \
+	@cp requirements.lock requirements.new
+	@uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links --python-version 3.11 --extra dev $(LOCK_ARGS) \
 		pyproject.toml requirements-build.in --output-file requirements.new
 	@{ sed -n '/^#/p;/^#/!q' requirements.lock; sed '/^#/d' requirements.new; } > requirements.tmp
 	@mv requirements.tmp requirements.lock && rm requirements.new
