@@ -7,7 +7,6 @@ contract test.
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
 
 import msgspec
 
@@ -94,6 +93,6 @@ def labels_of(alert: Alert, fraud: bool, actor: str, at: int) -> list[bytes]:
     return lines
 
 
-def fraud_flag(verdict: Verdict | Literal[""] | None) -> bool | None:
+def fraud_flag(verdict: Verdict | None) -> bool | None:
     """True for fraud, False for legitimate, None when a verdict carries no label."""
-    return {"fraud": True, "legitimate": False}.get(verdict or "")
+    return {"fraud": True, "legitimate": False}.get(verdict or "unsure")

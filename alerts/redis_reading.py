@@ -90,12 +90,17 @@ class RedisReading:
         return [fields[b"d"] for found in entries for _, fields in found]
 
     def recent_decisions(self, limit: int) -> list[bytes]:
-        entries = self._one("XREVRANGE", self._key("decisions"), "+", "-", "COUNT", limit)
+        return self._newest("decisions", limit)
+
+    def _newest(self, stream: str, limit: int) -> list[bytes]:
+        if limit < 1:
+            return []
+        entries = self._one("XREVRANGE", self._key(stream), "+", "-", "COUNT", limit)
         return [fields[b"d"] for _, fields in entries]
 
     def decisions_of(self, entity_kind: str, entity: str, limit: int) -> list[bytes]:
-        ordinals = self._one("LRANGE", self._key(f"of:{entity_kind}:{entity}"), -limit, -1)
-        return self._decisions_at(ordinals[::-1])
+        ordinals = self._one("LRANGE", self._key(f"of:{entity_kind}:{entity}"), -max(limit, 1), -1)
+        return self._decisions_at(ordinals[::-1][:limit])
 
     def minutes(self, since: int, until: int) -> dict[int, dict[str, float]]:
         index = self._key("minutes")
@@ -108,8 +113,7 @@ class RedisReading:
         }
 
     def dead_letters(self, limit: int) -> list[DeadLetter]:
-        entries = self._one("XREVRANGE", self._key("dead"), "+", "-", "COUNT", limit)
-        return [msgspec.json.decode(fields[b"d"], type=DeadLetter) for _, fields in entries]
+        return [msgspec.json.decode(line, type=DeadLetter) for line in self._newest("dead", limit)]
 
     def alert(self, alert_id: str) -> Alert | None:
         return next(iter(self._load([alert_id])), None)
@@ -124,7 +128,7 @@ class RedisReading:
 
     def alerts(self, statuses: tuple[Status, ...], sort: Sort, limit: int) -> list[Alert]:
         indexes = [self._key(f"alerts:{status}:{sort}") for status in dict.fromkeys(statuses)]
-        found = self._many([("ZREVRANGE", index, 0, limit - 1) for index in indexes])
+        found = self._many([("ZREVRANGE", index, 0, max(limit - 1, 0)) for index in indexes])
         alerts = self._load([alert_id.decode() for ids in found for alert_id in ids])
         # An alert may have moved on between the two reads.
         wanted = [alert for alert in alerts if alert.status in statuses]
@@ -139,8 +143,8 @@ class RedisReading:
         return dict(zip([*statuses, *(f"open:{s}" for s in severities)], counts, strict=True))
 
     def alerts_of(self, entity_kind: str, entity: str, limit: int) -> list[Alert]:
-        ids = self._one("ZREVRANGE", self._key(f"alerts:of:{entity_kind}:{entity}"), 0, limit - 1)
-        return self._load([alert_id.decode() for alert_id in ids])
+        ids = self._one("ZREVRANGE", self._key(f"alerts:of:{entity_kind}:{entity}"), 0, max(limit - 1, 0))
+        return self._load([alert_id.decode() for alert_id in ids[:limit]])
 
     def audit(self, alert_id: str) -> list[dict[str, str]]:
         entries = self._one("LRANGE", self._key(f"alert:{alert_id}:audit"), 0, -1)
@@ -165,8 +169,7 @@ class RedisReading:
 
     def deliveries(self, limit: int) -> list[Delivery]:
         """Newest first."""
-        entries = self._one("XREVRANGE", self._key("deliveries"), "+", "-", "COUNT", limit)
-        return [msgspec.json.decode(fields[b"d"], type=Delivery) for _, fields in entries]
+        return [msgspec.json.decode(line, type=Delivery) for line in self._newest("deliveries", limit)]
 
     def beats(self) -> dict[str, dict[str, str | int | float]]:
         found = self._one("HGETALL", self._key("beats"))

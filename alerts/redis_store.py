@@ -75,11 +75,11 @@ class RedisStore(RedisReading):
     # the scorer
 
     def commit(self, batch: Commit) -> None:
-        for _ in range(3):
+        for _ in range(10):
             cursors = self.cursors()
             new = remaining(batch, cursors)
             outcome = self._run("commit", self._arguments(new, cursors))
-            if outcome[0] == b"done":
+            if outcome[0] == b"done" or not (new.decisions or new.hits or new.dead):
                 return
             if outcome[0] == b"torn":
                 raise StoreError(

@@ -29,8 +29,8 @@ from models.errors import StoreError
 
 MAX_OWED = 200
 """Messages in flight for a receiver; the outbox keeps the rest."""
-BURST = 20
-"""Attempts for one receiver before the next receiver has its turn."""
+BURST = 5
+"""Attempts for one receiver before the next has its turn, and before the clock is read again."""
 LONGEST_REST_MS = 60_000
 POLL_MS = 500
 

@@ -28,7 +28,7 @@ import sys
 from types import FrameType
 
 POLL_S = 0.25
-GRACE_S = 10.0
+GRACE_S = 10
 _PR_SET_PDEATHSIG = 1
 
 
@@ -61,12 +61,16 @@ def keep(alive_fd: int, lock_fd: int, command: list[str]) -> int:
                 break
         except InterruptedError:
             continue
-    if server.poll() is None:
+    for _ in range(GRACE_S):
+        if server.poll() is not None:
+            break
+        # Asked again each second: the server refuses to stop while it writes the first version of its log.
         server.terminate()
         try:
-            server.wait(GRACE_S)
+            server.wait(1)
         except subprocess.TimeoutExpired:
-            server.kill()
+            continue
+    server.kill()
     return server.wait()
 
 

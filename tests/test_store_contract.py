@@ -171,6 +171,12 @@ class TestCommit:
             cut.commit(commit_of(start + 1, decisions[start:end], dead=end - start))
         assert state(cut) == expected
 
+    def test_none_wanted_none_given(self, store: AnyStore) -> None:
+        store.commit(commit_of(1, [decision(1)], dead=1))
+        assert store.recent_decisions(0) == store.dead_letters(0) == store.deliveries(0) == []
+        assert store.decisions_of("card", "card-1", 0) == store.alerts_of("card", "card-1", 0) == []
+        assert store.alerts(("open",), "newest", 0) == []
+
     def test_a_gap_is_refused_and_nothing_is_written(self, store: AnyStore) -> None:
         with pytest.raises(StoreError, match="checkpoint is ahead"):
             store.commit(commit_of(3, [decision(3)]))
