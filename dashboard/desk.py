@@ -1,0 +1,109 @@
+"""What every page has in hand while it is drawn: words, settings, readings, who is working, and which clock.
+
+Also the strip every page begins with: status line, and the notice that takes over while the store is down.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from html import escape
+from typing import Any, cast
+
+import streamlit as st
+
+from dashboard import data, theme
+from dashboard.formats import age, utc
+from dashboard.measures import beat_time, mode_of
+from dashboard.settings import ConsoleSettings, Language, load_settings
+from dashboard.text import Translate, translator
+
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
+
+
+@st.cache_resource
+def settings() -> ConsoleSettings:
+    """The console's settings, read once a process."""
+    return load_settings()
+
+
+@st.cache_resource
+def read_model(url: str) -> data.ReadModel:
+    """One read model for all sessions."""
+    return data.ReadModel(lambda: data.connect(url), lambda: int(time.time() * 1000))
+
+
+@dataclass(frozen=True)
+class Desk:
+    """See the module's docstring. timezone: the reader's, for times on hover."""
+
+    t: Translate
+    language: Language
+    settings: ConsoleSettings
+    model: data.ReadModel
+    actor: str
+    frozen: bool
+    dark: bool
+    timezone: str | None
+
+    def every(self, seconds: float) -> float | None:
+        """Refresh interval of a live panel; None when the picture has to stand still."""
+        return None if self.frozen else seconds
+
+    def now(self, stream_time: int) -> int:
+        """The time ages are counted from: the wall clock; the stream's own in replays and frozen pictures.
+
+        On recorded time the wall clock would make every alert years overdue.
+        """
+        wall = self.model.now()
+        replayed = bool(stream_time) and abs(wall - stream_time) > 3_600_000
+        return stream_time if self.frozen or replayed else wall
+
+
+def desk() -> Desk:
+    """The desk of this session; app.py has put language and actor into the session before."""
+    found = settings()
+    language = cast("Language", st.session_state.get("language") or found.language)
+    return Desk(
+        t=translator(language),
+        language=language,
+        settings=found,
+        model=read_model(found.store_url),
+        actor=str(st.session_state.get("actor") or found.actor).strip()[:64] or "analyst",
+        frozen=bool(st.session_state.get("freeze")),
+        dark=st.context.theme.type == "dark",
+        timezone=st.context.timezone,
+    )
+
+
+def status_line(here: Desk, reading: data.Reading[Any], pulse: data.Pulse | None) -> None:
+    """Symbol, word and one sentence; below it the notice while the store is down."""
+    t = here.t
+    wall = here.model.now()
+    mode = mode_of(pulse, reading.error, wall)
+    if here.frozen and mode in ("stale", "replay"):
+        mode = "live"
+    symbol, colour = theme.MODE[mode]
+    st.html(
+        f'<div class="tg-status" role="status"><span class="tg-dot" style="color:{colour}">{symbol} '
+        f'{escape(t(f"mode.{mode}"))}</span> <span class="tg-muted">{escape(_sentence(t, mode, pulse, wall))}'
+        "</span></div>"
+    )
+    if reading.error is not None and reading.value is not None:
+        st.warning(t("down.as_of", time=utc(reading.as_of), reason=reading.error), icon="⚠️")
+    elif reading.error is not None:
+        st.error(t("down.nothing", reason=reading.error), icon="⚠️")
+
+
+def _sentence(t: Translate, mode: theme.Mode, pulse: data.Pulse | None, wall: int) -> str:
+    if mode == "down" or pulse is None:
+        return ""
+    if mode == "none":
+        return t("mode.none_say")
+    stream = utc(pulse.stream_time)
+    if mode == "stale":
+        at = beat_time(pulse.beats.get("scorer"))
+        if at is None:
+            return t("mode.stale_never", time=stream)
+        return t("mode.stale_say", age=age(wall - at), time=stream)
+    return t(f"mode.{mode}_say", time=stream)

@@ -1,0 +1,152 @@
+"""The tabs below the case: rules with their runbook, timeline, linked entities, verdicts, audit, ids."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from dashboard import charts, theme
+from dashboard.data import Case
+from dashboard.desk import Desk
+from dashboard.formats import id_html, moment, short, usd, utc
+from dashboard.runbooks import runbooks
+from dashboard.text import name_of
+
+TABS = ("rules", "timeline", "links", "verdicts", "audit", "ids")
+
+
+def draw_evidence(here: Desk, case: Case) -> None:
+    """All tabs of one case."""
+    parts = (_rules, _timeline, _links, _verdicts, _audit, _ids)
+    for tab, part in zip(st.tabs([here.t(f"tab.{name}") for name in TABS]), parts, strict=True):
+        with tab:
+            part(here, case)
+
+
+def _rules(here: Desk, case: Case) -> None:
+    t, decision = here.t, case.alert.decision
+    known = runbooks(here.settings.rules)
+    zh = here.language == "zh"
+    said = {r.code: r.text_zh if zh else r.text_en for r in decision.reasons if r.kind != "feature"}
+    blocks = []
+    for hit in decision.rules:
+        book = known.get(hit.id)
+        title = "" if book is None else book.title_zh if zh else book.title_en
+        shadow = f' <span class="tg-tag">{escape(t("rules.shadow"))}</span>' if hit.shadow else ""
+        colour = theme.ACTION_COLOUR[hit.action]
+        lines = [
+            f'<b>{escape(hit.id)}</b> {escape(title)} · <span style="color:{colour}">■</span> '
+            f"{escape(name_of(t, 'action', hit.action))} · {escape(name_of(t, 'band', hit.severity))} · "
+            f"{escape(name_of(t, 'typology', hit.typology))}{shadow}",
+            escape(said.pop(hit.id, "")),
+            f'<span class="tg-muted">{escape(book.runbook)}</span>' if book else "",
+        ]
+        blocks.append('<div class="tg-rule">' + "<br>".join(line for line in lines if line) + "</div>")
+    blocks += [f'<div class="tg-rule">{escape(text)}</div>' for text in said.values()]
+    if decision.not_assessed:
+        rules = ", ".join(decision.not_assessed)
+        blocks.append(f'<div class="tg-muted">{escape(t("case.not_assessed", rules=rules))}</div>')
+    if not decision.rules:
+        st.caption(t("rules.none"))
+    if blocks:
+        st.html("".join(blocks))
+
+
+def _timeline(here: Desk, case: Case) -> None:
+    t = here.t
+    kind = next((kind for kind in ("card", "customer") if case.links.get(kind, ("", [], []))[2]), None)
+    if kind is None:
+        st.caption(t("timeline.none"))
+        return
+    entity, _, payments = case.links[kind]
+    st.caption(t("timeline.of", kind=name_of(t, "entity", kind), name=short(entity, 24)))
+    names = {action: t(f"action.{action}") for action in theme.ACTION_COLOUR}
+    figure = charts.timeline(payments, case.alert.decision.id, names, here.dark)
+    st.plotly_chart(figure, theme=None, config=charts.CONFIG, key=f"timeline:{case.alert.id}")
+
+
+def _links(here: Desk, case: Case) -> None:
+    t = here.t
+    if not case.links:
+        st.caption(t("links.none"))
+        return
+    rows = list(case.links.items())
+    usd_of = [
+        sum(v for d in payments if isinstance(v := d.context.get("amount_usd"), (int, float)))
+        for _, (_, _, payments) in rows
+    ]
+    st.dataframe(
+        {
+            t("col.kind"): [name_of(t, "entity", kind) for kind, _ in rows],
+            t("col.entity"): [entity for _, (entity, _, _) in rows],
+            t("col.payments"): [len(payments) for _, (_, _, payments) in rows],
+            t("links.usd"): [usd(amount) for amount in usd_of],
+            t("col.alerts"): [len(alerts) for _, (_, alerts, _) in rows],
+            t("links.frauds"): [sum(a.verdict == "fraud" for a in alerts) for _, (_, alerts, _) in rows],
+        },
+        hide_index=True,
+        height="content",
+        key=f"links:{case.alert.id}",
+    )
+
+
+def _verdicts(here: Desk, case: Case) -> None:
+    t = here.t
+    found = {a.id: a for _, alerts, _ in case.links.values() for a in alerts if a.verdict is not None}
+    if not found:
+        st.caption(t("verdicts.none"))
+        return
+    rows = sorted(found.values(), key=lambda a: -(a.resolved_at or 0))
+    st.dataframe(
+        {
+            t("col.time"): [moment(a.resolved_at or a.last_time) for a in rows],
+            t("col.verdict"): [
+                name_of(t, "verdict", a.verdict or "") + (f" {t('case.learned')}" if a.learned else "")
+                for a in rows
+            ],
+            t("col.what"): [name_of(t, "typology", a.typology) for a in rows],
+            t("col.amount"): [usd(a.amount_usd) for a in rows],
+            t("audit.by"): [a.resolved_by or "" for a in rows],
+            t("case.link"): [f"?alert={a.id}" for a in rows],
+        },
+        hide_index=True,
+        height="content",
+        key=f"verdicts:{case.alert.id}",
+        column_config={
+            t("case.link"): st.column_config.LinkColumn(display_text="↗"),
+            t("col.time"): st.column_config.DatetimeColumn(format="MM-DD HH:mm:ss", timezone="UTC"),
+        },
+    )
+
+
+def _audit(here: Desk, case: Case) -> None:
+    t = here.t
+    if not case.audit:
+        st.caption(t("audit.none"))
+        return
+    entries = case.audit[::-1]
+    st.dataframe(
+        {
+            t("col.time"): [utc(int(e.get("at", "0"))) for e in entries],
+            t("audit.by"): [e.get("actor", "") for e in entries],
+            t("audit.what"): [name_of(t, "audit", e.get("action", "")) for e in entries],
+            t("col.detail"): [name_of(t, "verdict", e.get("detail", "")) for e in entries],
+        },
+        hide_index=True,
+        height="content",
+        key=f"audit:{case.alert.id}",
+    )
+
+
+def _ids(here: Desk, case: Case) -> None:
+    alert = case.alert
+    rows = [("alert", alert.id), ("event", alert.decision.id), ("fingerprint", alert.fingerprint)]
+    context = alert.decision.context
+    names = ("order_id", "card", "customer", "device", "ip", "merchant", "payee", "partner")
+    rows += [(name, str(context[name])) for name in names if context.get(name)]
+    terms = "".join(
+        f"<dt>{escape(name_of(here.t, 'entity', name))}</dt><dd>{id_html(value)}</dd>" for name, value in rows
+    )
+    st.html(f'<dl class="tg-facts">{terms}</dl>')
+    st.code(f"?alert={alert.id}", language=None)

@@ -1,0 +1,78 @@
+"""Colours, symbols and style. Severity is always symbol + word + colour; the palette is Okabe and Ito's.
+
+Okabe M, Ito K: Color Universal Design (2008). Colours that stand behind or beside text are legible on the
+light and on the dark ground alike.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+BLUE = "#0072B2"
+SKY = "#56B4E9"
+GREEN = "#009E73"
+ORANGE = "#E69F00"
+VERMILION = "#D55E00"
+PURPLE = "#CC79A7"
+GREY = "#8C8C8C"
+
+FONTS = "'Source Sans', 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', sans-serif"
+
+SEVERITY = {"S1": ("▲", VERMILION), "S2": ("◆", ORANGE), "S3": ("●", SKY), "S4": ("○", GREY)}
+ACTION_COLOUR = {
+    "APPROVE": GREY,
+    "STEP_UP": SKY,
+    "HOLD": ORANGE,
+    "DECLINE": VERMILION,
+    "FREEZE": PURPLE,
+}
+ACTION_MARKER = {
+    "APPROVE": "circle",
+    "STEP_UP": "triangle-up",
+    "HOLD": "square",
+    "DECLINE": "x",
+    "FREEZE": "star",
+}
+Mode = Literal["live", "stale", "replay", "down", "none"]
+MODE: dict[Mode, tuple[str, str]] = {
+    "live": ("●", GREEN),
+    "stale": ("◐", ORANGE),
+    "replay": ("▶", BLUE),
+    "down": ("✕", VERMILION),
+    "none": ("○", GREY),
+}
+
+
+def ink(dark: bool) -> str:
+    """Text colour inside charts."""
+    return "#E6E6E6" if dark else "#31333F"
+
+
+def grid(dark: bool) -> str:
+    """Grid lines inside charts."""
+    return "rgba(255,255,255,.14)" if dark else "rgba(0,0,0,.09)"
+
+
+# Streamlit's own spacing is made for reports; a working screen of 1440 × 900 needs it tighter. `user-select:
+# all` makes an id copyable with one click and Ctrl+C without a button beside each.
+CSS = f"""<style>
+.stApp, .stApp button, .stApp input {{ font-family: {FONTS}; }}
+[data-testid=stMainBlockContainer] {{ padding: 3.6rem 1.4rem 1rem; max-width: none; }}
+[data-testid=stMain] [data-testid=stVerticalBlock] {{ gap: .55rem; }}
+[data-testid=stMetric] {{ padding: .35rem .7rem; }}
+[data-testid=stMetricValue] {{ font-size: 1.55rem; }}
+[data-testid=stMetricLabel] p {{ font-size: .85rem; }}
+.tg-status {{ font-size: .95rem; padding-top: .35rem; }}
+.tg-dot {{ font-weight: 700; }}
+.tg-muted {{ opacity: .72; }}
+.tg-id {{ font-family: monospace; font-size: .8rem; user-select: all; overflow-wrap: anywhere; }}
+.tg-tag {{ border: 1px solid currentColor; border-radius: .3rem; padding: 0 .4rem; font-size: .8rem;
+           white-space: nowrap; }}
+.tg-title {{ font-size: 1.25rem; font-weight: 650; line-height: 1.3; }}
+.tg-say {{ font-size: 1.05rem; line-height: 1.4; border-left: 4px solid {BLUE}; padding-left: .7rem; }}
+.tg-facts {{ display: grid; grid-template-columns: max-content 1fr; gap: .15rem .8rem; font-size: .88rem; }}
+.tg-facts dt {{ opacity: .72; font-weight: 400; }} .tg-facts dd {{ margin: 0; overflow-wrap: anywhere; }}
+.tg-rule {{ margin-bottom: .6rem; font-size: .92rem; }}
+.tg-head {{ font-weight: 650; font-size: .95rem; padding-top: .2rem; }}
+time {{ cursor: help; border-bottom: 1px dotted currentColor; }}
+</style>"""

@@ -1,0 +1,1 @@
+"""The words of the console by place; dashboard.text puts them together."""

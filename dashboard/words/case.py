@@ -1,0 +1,57 @@
+"""Words of the case beside the list. Key: (English, Chinese)."""
+
+from __future__ import annotations
+
+WORDS: dict[str, tuple[str, str]] = {
+    "claim.mine": ("yours until {time} UTC", "由您处理至 {time} UTC"),
+    "claim.other": (
+        "{actor} is working on this until {time} UTC; actions are disabled.",
+        "{actor} 正在处理（至 {time} UTC），您暂不能操作。",
+    ),
+    "case.none": (
+        "There is no alert {alert}. It may have expired; choose one from the list.",
+        "没有警报 {alert}，可能已过期；请从列表选择。",
+    ),
+    "case.choose": ("Choose an alert on the left.", "请在左侧选择一条警报。"),
+    "case.reasons": ("Why (share of the score in log-odds)", "原因（对数几率占比）"),
+    "case.no_reasons": (
+        "No model reasons were recorded; see the rules below.",
+        "没有模型原因记录；请看下方规则。",
+    ),
+    "case.say_none": ("No reason was recorded with this decision.", "此决定没有记录原因。"),
+    "case.facts": ("Payment", "付款"),
+    "case.payments": ("{count} payments, {usd}", "{count} 笔，{usd}"),
+    "case.learned": ("✓ learned", "✓ 已学习"),
+    "case.unlearned": ("label sent, not learned yet", "标签已发送，尚未学习"),
+    "case.late": ("late event", "迟到事件"),
+    "case.not_assessed": ("Not assessed for missing data: {rules}", "因缺少数据未评估：{rules}"),
+    "case.link": ("Link", "链接"),
+    "tab.rules": ("Rules", "规则"),
+    "tab.timeline": ("Timeline", "时间线"),
+    "tab.links": ("Linked", "关联"),
+    "tab.verdicts": ("Earlier verdicts", "历史结论"),
+    "tab.audit": ("Audit", "审计"),
+    "tab.ids": ("Ids", "标识"),
+    "rules.none": ("No rule was hit; the models raised this alert.", "未命中规则；由模型触发。"),
+    "rules.shadow": ("shadow: does not act", "影子规则：不执行"),
+    "timeline.of": ("Payments of {kind} {name}", "{kind} {name} 的付款"),
+    "timeline.none": (
+        "No other payments of this card or customer are kept.",
+        "没有此卡或客户的其他付款记录。",
+    ),
+    "links.none": ("This payment names no device, payee or merchant.", "此付款没有设备、收款人或商户信息。"),
+    "links.usd": ("Total, USD", "合计（美元）"),
+    "links.frauds": ("Judged fraud", "判为欺诈"),
+    "verdicts.none": ("Nobody has judged an alert on these entities yet.", "尚无相关实体的历史结论。"),
+    "audit.none": ("Nobody has touched this alert yet.", "尚无人处理此警报。"),
+    "audit.by": ("By", "人员"),
+    "audit.what": ("What", "操作"),
+    "fact.amount": ("Amount", "金额"),
+    "fact.time": ("Time", "时间"),
+    "fact.corridor": ("Corridor", "通道"),
+    "fact.channel": ("Channel", "渠道"),
+    "fact.countries": ("Countries", "国家"),
+    "fact.scores": ("Scores", "评分"),
+    "fact.versions": ("Model · rules", "模型 · 规则"),
+    "fact.status": ("Status", "状态"),
+}

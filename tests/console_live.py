@@ -1,0 +1,75 @@
+"""A console to look at or drive: a real Valkey with a believable morning, and streamlit as a child process.
+
+`python -m tests.console_live 8599` runs one until Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alerts.redis_store import RedisStore
+from dataflow.embedded import EmbeddedValkey
+from tests.console_data import fill
+
+ROOT = Path(__file__).parent.parent
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def live_console(port: int) -> Iterator[tuple[str, RedisStore]]:
+    """(address, store) of a filled console; both children are gone afterwards."""
+    folder = tempfile.mkdtemp(prefix="tg-console-")
+    server = EmbeddedValkey(Path(folder) / "data")
+    url = server.start()
+    store = RedisStore(url)
+    fill(store, int(time.time() * 1000))
+    env = {k: v for k, v in os.environ.items() if k != "TIDEGATE_CONSOLE"}
+    console = subprocess.Popen(
+        [sys.executable, "-m", "dashboard.serve", "--port", str(port)],
+        cwd=ROOT,
+        env={**env, "REDIS_URL": url, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        wait_healthy(port, console)
+        yield f"http://127.0.0.1:{port}", store
+    finally:
+        console.terminate()
+        console.wait(10)
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def wait_healthy(port: int, console: subprocess.Popen[bytes]) -> None:
+    """Until the console answers; raises when it has ended or takes more than 30 s."""
+    for _ in range(300):
+        if console.poll() is not None:
+            raise RuntimeError(f"the console ended at once with code {console.returncode}")
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError("the console did not answer within 30 s")
+
+
+if __name__ == "__main__":
+    with live_console(int(sys.argv[1])):
+        while True:
+            time.sleep(60)
