@@ -12,7 +12,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
@@ -20,6 +20,7 @@ from typing import IO
 import msgspec
 
 from dataflow.simulate import Simulator, Truth
+from dataflow.simulation.rhythm import DAY_MS
 from models.errors import SettingsError
 from models.events import SCHEMA_VERSION, Label, Transaction, encode
 
@@ -63,10 +64,13 @@ def manifest_path(path: Path) -> Path:
     return path.with_name(path.name + ".manifest.json")
 
 
-def write_stream(path: Path, simulator: Simulator, days: float) -> Manifest:
+def write_stream(
+    path: Path, simulator: Simulator, days: float, progress: Callable[[float], None] | None = None
+) -> Manifest:
     """Write the first `days` days of `simulator` to `path`, truth and manifest beside it.
 
-    Raises SettingsError for another ending or days that are not above 0. OSError goes through.
+    progress: called now and then with the days written so far. Raises SettingsError for another ending or
+    days that are not above 0. OSError goes through.
     """
     if not path.name.endswith((".jsonl", ".jsonl.gz")):
         raise SettingsError(
@@ -88,7 +92,9 @@ def write_stream(path: Path, simulator: Simulator, days: float) -> Manifest:
         with ExitStack() as stack:
             stream = stack.enter_context(_opened(path))
             truths = stack.enter_context(truth_path(path).open("wb"))
-            for event in simulator.events(days):
+            for number, event in enumerate(simulator.events(days)):
+                if progress is not None and number % 1024 == 0:
+                    progress((event.received_at - simulator.start) / DAY_MS)
                 line = encode(event) + b"\n"
                 digest.update(line)
                 stream.write(line)

@@ -1,0 +1,51 @@
+"""Options that several commands share, and what they stand for."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from models.errors import SettingsError
+
+if TYPE_CHECKING:
+    from dataflow.settings import Settings
+    from dataflow.sources.mapping import Mapping
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """`--config F`."""
+    text = "settings file (default: tidegate.toml here if there is one, else built-in settings)"
+    parser.add_argument("--config", type=Path, metavar="F", help=text)
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """`--json`."""
+    text = "print the result as one JSON object, the last line of stdout; everything else goes to stderr"
+    parser.add_argument("--json", action="store_true", help=text)
+
+
+def add_mapping(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
+    """`--mapping NAME_OR_FILE`."""
+    text = "column mapping of CSV and Parquet files: a shipped one (handbook, ulb) or a TOML file"
+    parser.add_argument("--mapping", metavar="NAME_OR_FILE", required=required, help=text)
+
+
+def settings_of(args: argparse.Namespace) -> Settings:
+    """The settings `--config` names. Raises SettingsError."""
+    from dataflow.settings import load_settings
+
+    return load_settings(args.config)
+
+
+def mapping_of(args: argparse.Namespace) -> Mapping | None:
+    """The mapping `--mapping` names, None without one. Raises MappingError."""
+    from dataflow.sources.mapping import load_mapping
+
+    return load_mapping(args.mapping) if args.mapping else None
+
+
+def at_least(name: str, value: float | None, least: float) -> None:
+    """Raise SettingsError when an option's number is too small; None passes."""
+    if value is not None and not value >= least:
+        raise SettingsError(f"{name} is {value}: give {least} or more")
