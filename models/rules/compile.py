@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.columns import Column, Interner
-from models.rules.check import Scope, kind_of
+from models.rules.check import Scope, check_condition, kind_of
 from models.rules.operations import (
     Frame,
     Logic,
@@ -33,6 +33,7 @@ from models.rules.operations import (
     column,
     equal,
     flag,
+    listed,
     remembered,
     swapped,
     told,
@@ -92,7 +93,9 @@ def compile_expression(expr: Expr, interner: Interner, scope: Scope | None = Non
 
     Texts in it get their codes from `interner`. Raises RuleError when it does not fit the columns.
     """
-    compiler = Compiler(interner, scope or Scope(inside_where=True), [expr])
+    scope = scope or Scope(inside_where=True)
+    check_condition(expr, scope, Origin("<expression>", ""))
+    compiler = Compiler(interner, scope, [expr])
     return Predicate(compiler.condition(expr), compiler.shared)
 
 
@@ -144,8 +147,9 @@ class Compiler:
             case Compare():
                 return self._compare(node)
             case Among(item, choices):
-                tests = [self.condition(Compare("==", item, choice)) for choice in choices]
-                return any_of(tests)
+                if self.is_text(item):
+                    return listed(self.codes(item), self._literals(choices))
+                return any_of([self.condition(Compare("==", item, choice)) for choice in choices])
             case Missing(item):
                 return self._missing(item)
             case Not(item):
@@ -174,6 +178,9 @@ class Compiler:
                 return test(a, b), opposite(a, b)
 
             return ordered
+        if isinstance(node.right, Text):
+            chosen = listed(self.codes(node.left), self._literals((node.right,)))
+            return chosen if node.ordering == "==" else lambda frame: swapped(*chosen(frame))
         left, right = self.codes(node.left), self.codes(node.right)
 
         def same(frame: Frame) -> Logic:
@@ -182,6 +189,9 @@ class Compiler:
             return test(a, b) & present, opposite(a, b) & present
 
         return same
+
+    def _literals(self, choices: Iterable[Expr]) -> list[int]:
+        return [self.interner.code(choice.value) for choice in choices if isinstance(choice, Text)]
 
     def _missing(self, item: Expr) -> Run:
         kind = self._kind(item)

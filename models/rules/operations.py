@@ -79,6 +79,29 @@ def equal(a: Numbers, b: Numbers, equal_first: bool) -> Logic:
     return (equal, other) if equal_first else (other, equal)
 
 
+def listed(codes: Run, chosen: list[int]) -> Run:
+    """Text in a list: one look-up in a table by code instead of a comparison a choice."""
+    if len(chosen) == 1:
+        only = np.array(chosen[0], dtype=np.int32)
+
+        def same(frame: Frame) -> Logic:
+            here = codes(frame)
+            true = here == only
+            return true, (here >= 0) ^ true
+
+        return same
+    # Place 0 stands for missing (-1), the last place for all texts with a later code than any in the list.
+    table = np.zeros(max(chosen) + 3, dtype=np.bool_)
+    table[np.array(chosen) + 1] = True
+
+    def among(frame: Frame) -> Logic:
+        here = codes(frame)
+        true = table.take(here + 1, mode="clip")
+        return true, (here >= 0) ^ true
+
+    return among
+
+
 def flag(values: Numbers) -> Logic:
     return values == 1.0, values == 0.0
 
