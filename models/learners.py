@@ -1,0 +1,142 @@
+"""Learning from settled labels with River; what serving reads is a snapshot (models/serving.py).
+
+Negatives are under-sampled by the engine: it calls `learn` for every fraud and for a hash-chosen share
+`negative_rate` of the good payments. That makes learning cheap and ranks better; the calibration undoes it,
+so that risk is a probability. Nothing here reads a clock or an unseeded random number: equal calls, equal
+snapshots.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import zlib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from river import __version__ as river_version  # type: ignore[attr-defined]
+
+from models import snapshot
+from models.anomaly import GoodHalfSpace
+from models.blend import FEWEST_FRAUDS, FEWEST_GOOD, CalibrationRing
+from models.errors import SnapshotError
+from models.forest import BoundedForest
+from models.logistic import OnlineLogistic
+from models.scaling import RunningScale
+from models.serving import Snapshot
+
+Float = npt.NDArray[np.float64]
+LEARNERS: list[type[OnlineLogistic] | type[BoundedForest] | type[GoodHalfSpace]] = [
+    OnlineLogistic,
+    BoundedForest,
+    GoodHalfSpace,
+]
+"""Every model that learns, in the order of `serving.MODELS`. Each has River's verbs, `inputs` and
+`compiled`."""
+
+REFRESH = 500
+"""Examples after which the calibration looks through a newly compiled view of the models."""
+_MAGIC = b"TGLEARN1"
+
+
+class OnlineLearner:
+    """Logistic regression, forest and half-space trees, with the calibration that joins them.
+
+    features: names in column order. negative_rate: the share of good payments the engine passes on. examples,
+    frauds: learnt so far. About 0.7 ms an example with 45 features.
+    """
+
+    def __init__(self, features: tuple[str, ...], seed: int = 7, negative_rate: float = 0.1) -> None:
+        if not 0.0 < negative_rate <= 1.0:
+            raise ValueError(f"negative_rate is {negative_rate}: give a share in (0, 1]")
+        self.features = features
+        self.negative_rate = negative_rate
+        self.examples = 0
+        self.frauds = 0
+        self._scale = RunningScale(len(features))
+        self._logistic = OnlineLogistic(len(features), seed)
+        self._forest = BoundedForest(len(features), seed)
+        self._half_space = GoodHalfSpace(len(features), seed)
+        self._ring = CalibrationRing()
+        self._view: Snapshot | None = None
+
+    def learn(self, x: Float, fraud: bool, weight: float = 1.0) -> None:
+        """Learn one settled example: x float64 [F], NaN where missing.
+
+        weight: 1/p of an example that was kept with probability p for other reasons than the sampling of
+        negatives.
+        """
+        x = np.ascontiguousarray(x, dtype=np.float64)
+        if x.shape != (len(self.features),):
+            raise ValueError(f"the row has shape {x.shape}, the learner {len(self.features)} features")
+        fraud = bool(
+            fraud
+        )  # River keys its counts by the label: numpy's bool would be another one when pickled
+        # Scored by models that have not seen it, as in service: what calibration must be fitted on.
+        if self._view is not None:
+            scores = self._view.raw(x[None, :])[0]
+            self._ring.add(scores, fraud, weight if fraud else weight / self.negative_rate)
+        self._scale.update(x)
+        row = self._scale.apply(x)
+        for model in (self._logistic, self._forest, self._half_space):
+            model.learn_one(model.inputs(row), fraud, weight)
+        self.examples += 1
+        self.frauds += fraud
+        if self.examples % REFRESH == 0:
+            self._view = Snapshot.from_bytes(self._compiled())
+
+    def snapshot(self) -> bytes:
+        """The models as they are, compiled for serving; untrained while too little has been learnt."""
+        if self.frauds < FEWEST_FRAUDS or self.examples - self.frauds < FEWEST_GOOD:
+            return Snapshot.untrained(self.features).data
+        return self._compiled()
+
+    def _compiled(self) -> bytes:
+        body = snapshot.SnapshotBody(
+            features=self.features,
+            examples=self.examples,
+            frauds=self.frauds,
+            negative_rate=self.negative_rate,
+            river=river_version,
+            mean=self._scale.mean.copy(),
+            spread=self._scale.spread(),
+            linear=self._logistic.compiled(),
+            forest=self._forest.compiled(),
+            half_space=self._half_space.compiled(),
+            calibration=self._ring.fit(self.negative_rate),
+        )
+        return snapshot.encode(body)
+
+    def to_state(self) -> bytes:
+        """Everything needed to go on learning. It is a pickle: sign it, and load only what was signed."""
+        body = zlib.compress(pickle.dumps(self.__dict__, protocol=5), level=1)
+        release = river_version.encode()
+        return b"".join((_MAGIC, bytes([len(release)]), release, hashlib.sha256(body).digest(), body))
+
+    @classmethod
+    def from_state(cls, data: bytes) -> OnlineLearner:
+        """The learner as it was; it goes on exactly as if it had never stopped.
+
+        The signature must have been checked before. Raises SnapshotError for a torn state and for one that
+        another version of River wrote (its objects may not mean the same).
+        """
+        start = len(_MAGIC) + 1
+        if len(data) < start or not data.startswith(_MAGIC):
+            raise SnapshotError(f"{len(data)} bytes are no learner state of format {_MAGIC.decode()}")
+        end = start + data[start - 1]
+        release = data[start:end].decode("ascii", "replace")
+        if release != river_version:
+            raise SnapshotError(
+                f"the learner state was written by River {release}, here is {river_version}: "
+                "install that version, or learn again from the recorded stream"
+            )
+        digest, body = data[end : end + 32], data[end + 32 :]
+        if hashlib.sha256(body).digest() != digest:
+            raise SnapshotError(
+                "the learner state is torn: its checksum differs; take the checkpoint before it"
+            )
+        learner = cls.__new__(cls)
+        state: dict[str, Any] = pickle.loads(zlib.decompress(body))  # noqa: S301  signed by the caller
+        learner.__dict__.update(state)
+        return learner

@@ -1,0 +1,279 @@
+"""Contract of every learner in the registry, and of the learner that joins them."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models import learners
+from models.calibration import log_odds, platt
+from models.errors import SnapshotError
+from models.forest import MAX_LEAVES, BoundedForest
+from models.learners import LEARNERS, OnlineLearner
+from models.quality import expected_calibration_error, roc_auc
+from models.scaling import RunningScale
+from models.serving import MODELS, Snapshot
+from models.serving_kernels import forest_score, half_space_score
+
+FEATURES = tuple(f"f{i}" for i in range(8))
+
+
+def stream(n: int, seed: int = 3, base: float = -3.5) -> tuple[np.ndarray, np.ndarray]:
+    """Rows [n, 8] with missing values and heavy tails; a corner of the space is far riskier than the rest."""
+    generator = np.random.default_rng(seed)
+    rows = generator.normal(size=(n, 8))
+    rows[:, 1] = np.exp(2 * rows[:, 1])
+    logit = base + 1.2 * rows[:, 0] + 2.5 * ((rows[:, 1] > 3) & (rows[:, 2] > 0.5))
+    fraud = generator.random(n) < 1 / (1 + np.exp(-logit))
+    rows[generator.random(rows.shape) < 0.05] = np.nan
+    return rows, fraud
+
+
+def taught(n: int, seed: int = 7, rate: float = 0.2) -> OnlineLearner:
+    """A learner that saw the stream with negatives sampled at `rate`."""
+    learner = OnlineLearner(FEATURES, seed=seed, negative_rate=rate)
+    rows, fraud = stream(n)
+    kept = fraud | (np.random.default_rng(0).random(n) < rate)
+    for row, label in zip(rows[kept], fraud[kept], strict=True):
+        learner.learn(row, bool(label))
+    return learner
+
+
+@cache
+def trained() -> tuple[bytes, bytes]:
+    """(snapshot, state) after some 3,500 examples; shared, since it is bytes."""
+    learner = taught(12_000)
+    return learner.snapshot(), learner.to_state()
+
+
+def verbs(model, x) -> float:
+    return model.score_one(x) if hasattr(model, "score_one") else model.predict_proba_one(x)[True]
+
+
+@pytest.mark.parametrize("kind", LEARNERS, ids=lambda kind: kind.name)
+class TestContract:
+    def learnt(self, kind, n: int = 1000):
+        rows, fraud = stream(n)
+        scale = RunningScale(8)
+        model = kind(8, seed=7)
+        inputs = []
+        for row, label in zip(rows, fraud, strict=True):
+            scale.update(row)
+            inputs.append(model.inputs(scale.apply(row)))
+            model.learn_one(inputs[-1], bool(label))
+        return model, inputs, scale
+
+    def test_scores_are_probabilities_also_with_everything_missing(self, kind):
+        model, inputs, scale = self.learnt(kind)
+        nothing = model.inputs(scale.apply(np.full(8, np.nan)))
+        for x in [*inputs[:50], nothing]:
+            assert 0.0 <= verbs(model, x) <= 1.0
+
+    def test_scoring_changes_nothing(self, kind):
+        model, inputs, _ = self.learnt(kind)
+        before = pickle.dumps(model.compiled())
+        for x in inputs[:200]:
+            verbs(model, x)
+        assert pickle.dumps(model.compiled()) == before
+
+    def test_equal_calls_give_equal_models_and_a_copy_goes_on_alike(self, kind):
+        one, inputs, _ = self.learnt(kind)
+        other = pickle.loads(pickle.dumps(self.learnt(kind)[0]))
+        for i, x in enumerate(inputs[:400]):
+            one.learn_one(x, i % 7 == 0)
+            other.learn_one(x, i % 7 == 0)
+        assert pickle.dumps(one.compiled()) == pickle.dumps(other.compiled())
+
+    def test_learning_changes_the_model(self, kind):
+        assert pickle.dumps(self.learnt(kind, 500)[0].compiled()) != pickle.dumps(
+            self.learnt(kind)[0].compiled()
+        )
+
+
+def test_registry_order_is_that_of_serving():
+    assert tuple(kind.name for kind in LEARNERS) == MODELS
+
+
+def test_compiled_logistic_equals_river():
+    model, inputs, _ = TestContract().learnt(LEARNERS[0])
+    compiled = model.compiled()
+    for x in inputs[-100:]:
+        logit = compiled.intercept + sum(compiled.weights[i] * value for i, value in x.items())
+        assert model.predict_proba_one(x)[True] == pytest.approx(1 / (1 + np.exp(-logit)), abs=1e-12)
+
+
+def test_compiled_half_space_equals_river():
+    model, inputs, _ = TestContract().learnt(LEARNERS[2])
+    compiled = model.compiled()
+    for x in inputs[-200:]:
+        squash = np.array(list(x.values()))
+        walked = half_space_score(squash, compiled.feature, compiled.threshold, compiled.mass)
+        assert walked == pytest.approx(model.score_one(x), abs=1e-12)
+
+
+def test_compiled_forest_takes_the_paths_of_river_also_where_values_are_missing():
+    model, inputs, _ = TestContract().learnt(LEARNERS[1], 2500)
+    flat = model.compiled()
+    assert len(flat.feature) > 5 * len(flat.roots), "the trees must have grown for this test to mean anything"
+    for x in inputs[-300:]:
+        row = np.array([x.get(j, np.nan) for j in range(8)])
+        for root, tree in zip(flat.roots, model._model, strict=True):
+            columns = (flat.feature, flat.threshold, flat.left, flat.right, flat.missing_left)
+            leaf = tree._root.traverse(x) if flat.feature[root] >= 0 else tree._root
+            node = root
+            while flat.feature[node] >= 0:
+                value = row[flat.feature[node]]
+                left = flat.missing_left[node] if np.isnan(value) else value <= flat.threshold[node]
+                node = (flat.left if left else flat.right)[node]
+            frauds, good = leaf.stats.get(True, 0.0), leaf.stats.get(False, 0.0)
+            # Smoothing pulls the rate towards the parent, never past the leaf's own rate and never to 0 or 1.
+            assert (
+                forest_score(row, np.array([root], dtype=np.int32), *columns, flat.value) == flat.value[node]
+            )
+            if frauds + good > 200:
+                own = frauds / (frauds + good)
+                assert 1 / (1 + np.exp(-flat.value[node])) == pytest.approx(own, abs=0.01)
+
+
+def test_forest_stays_below_its_bound():
+    model = BoundedForest(4, seed=1)
+    generator = np.random.default_rng(1)
+    rows = generator.random((1500, 4))
+    for row in rows:
+        model.learn_one(dict(enumerate(row.tolist())), bool((np.floor(row * 4).sum() % 2) > 0))
+    cap = 12
+    learners_cap = MAX_LEAVES
+    try:
+        sys.modules["models.forest"].MAX_LEAVES = cap
+        for row in rows:
+            model.learn_one(dict(enumerate(row.tolist())), bool((np.floor(row * 4).sum() % 2) > 0))
+    finally:
+        sys.modules["models.forest"].MAX_LEAVES = learners_cap
+    grown = [tree for tree in model._model if not tree._growth_allowed]
+    assert grown
+    for tree in grown:
+        assert not any(leaf.is_active() for leaf in tree._find_leaves())
+
+
+def test_snapshot_is_the_same_bytes_in_another_process_with_another_hash_seed():
+    code = (
+        "from tests.test_learners import taught; import sys; sys.stdout.write(taught(3500).snapshot().hex())"
+    )
+    outputs = []
+    for hash_seed in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=Path(__file__).parent.parent,
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        outputs.append(done.stdout)
+    assert outputs[0] == outputs[1] == taught(3500).snapshot().hex()
+
+
+def test_another_seed_gives_another_snapshot():
+    assert taught(2500, seed=7).snapshot() != taught(2500, seed=8).snapshot()
+
+
+def test_resumed_learner_goes_on_as_if_it_never_stopped():
+    rows, fraud = stream(1200, seed=9)
+    straight, resumed = taught(3500), OnlineLearner.from_state(taught(3500).to_state())
+    assert resumed.examples == straight.examples
+    for i, (row, label) in enumerate(zip(rows, fraud, strict=True)):
+        straight.learn(row, bool(label))
+        resumed.learn(row, bool(label))
+        if i == 600:
+            resumed = OnlineLearner.from_state(resumed.to_state())
+    assert resumed.snapshot() == straight.snapshot()
+
+
+def test_snapshot_does_not_disturb_learning():
+    rows, fraud = stream(800, seed=9)
+    plain, disturbed = taught(2500), taught(2500)
+    for row, label in zip(rows, fraud, strict=True):
+        plain.learn(row, bool(label))
+        disturbed.learn(row, bool(label))
+        if label:
+            disturbed.snapshot()
+    assert disturbed.snapshot() == plain.snapshot()
+
+
+def test_risk_ranks_and_is_a_probability_although_negatives_were_sampled():
+    rows, fraud = stream(30_000, seed=21)
+    scores = Snapshot.from_bytes(trained()[0]).score(rows)
+    truth = fraud.mean()
+    assert roc_auc(fraud, scores.risk) > 0.75
+    # Without the correction the mean would be about four times the true rate.
+    assert scores.risk.mean() == pytest.approx(truth, rel=0.25)
+    assert expected_calibration_error(fraud, scores.risk) < 0.02
+    for name in ("logistic", "forest"):
+        assert roc_auc(fraud, scores.by_model[name]) > 0.7
+        assert scores.by_model[name].mean() == pytest.approx(truth, rel=0.35)
+
+
+def test_too_little_learnt_is_untrained():
+    learner = OnlineLearner(FEATURES)
+    assert learner.snapshot() == Snapshot.untrained(FEATURES).data
+    rows, _ = stream(200)
+    for row in rows:
+        learner.learn(row, False)
+    assert learner.snapshot() == Snapshot.untrained(FEATURES).data
+    assert (learner.examples, learner.frauds) == (200, 0)
+
+
+def test_state_of_another_river_or_torn_is_refused(monkeypatch):
+    state = trained()[1]
+    with pytest.raises(SnapshotError, match="torn"):
+        OnlineLearner.from_state(state[:-1] + bytes([state[-1] ^ 1]))
+    with pytest.raises(SnapshotError, match="torn"):
+        OnlineLearner.from_state(state[:-40])
+    with pytest.raises(SnapshotError, match="no learner state"):
+        OnlineLearner.from_state(b"")
+    monkeypatch.setattr(learners, "river_version", "99.0")
+    with pytest.raises(SnapshotError, match=r"99\.0"):
+        OnlineLearner.from_state(state)
+
+
+def test_wrong_calls_are_refused():
+    with pytest.raises(ValueError, match="negative_rate"):
+        OnlineLearner(FEATURES, negative_rate=0.0)
+    with pytest.raises(ValueError, match="8 features"):
+        OnlineLearner(FEATURES).learn(np.zeros(3), True)
+
+
+def test_huge_and_infinite_values_do_no_lasting_harm():
+    learner = taught(3000)
+    for value in (1e300, -1e300, np.inf, -np.inf, np.nan):
+        learner.learn(np.full(8, value), False)
+    rows, fraud = stream(4000, seed=21)
+    risk = Snapshot.from_bytes(learner.snapshot()).score(rows).risk
+    assert np.isfinite(risk).all()
+    assert roc_auc(fraud, risk) > 0.65
+
+
+def test_platt_finds_the_constants_and_undoes_weights():
+    generator = np.random.default_rng(4)
+    z = generator.normal(size=30_000)
+    fraud = (generator.random(30_000) < 1 / (1 + np.exp(-(1.7 * z - 2.0)))).astype(np.float64)
+    a, b = platt(z, fraud, np.ones(30_000), 1.0, 0.0)
+    assert (a, b) == (pytest.approx(1.7, abs=0.08), pytest.approx(-2.0, abs=0.08))
+    kept = (fraud > 0.5) | (generator.random(30_000) < 0.1)
+    weight = np.where(fraud > 0.5, 1.0, 10.0)
+    a, b = platt(z[kept], fraud[kept], weight[kept], 1.0, log_odds(0.1))
+    assert (a, b) == (pytest.approx(1.7, abs=0.15), pytest.approx(-2.0, abs=0.15))
+
+
+def test_platt_never_turns_an_order_around():
+    z = np.linspace(-3, 3, 500)
+    a, b = platt(z, (z < 0).astype(np.float64), np.ones(500), 1.0, 0.0)
+    assert a == 0.0
+    assert b == pytest.approx(0.0, abs=0.1)
