@@ -12,6 +12,7 @@ from dashboard.text import translator
 from models.errors import SettingsError
 
 HERE = Path(__file__).parent
+# The folder is not called `pages`: Streamlit runs such files without this frame when a link opens one.
 PAGES = ("overview", "queue", "monitoring")
 
 
@@ -32,7 +33,7 @@ def main() -> None:
     st.session_state.setdefault("freeze", found.freeze or st.query_params.get("freeze") == "1")
     t = translator(st.session_state["language"])
     pages = [
-        st.Page(HERE / "pages" / f"{name}.py", title=t(f"page.{name}"), url_path=name, default=i == 0)
+        st.Page(HERE / "views" / f"{name}.py", title=t(f"page.{name}"), url_path=name, default=i == 0)
         for i, name in enumerate(PAGES)
     ]
     page = st.navigation(pages, position="top")

@@ -147,7 +147,11 @@ def _facts(here: Desk, alert: Alert) -> str:
         amount += f" ({usd(dollars)})"
     countries = [
         f"{label} {context[name]}"
-        for label, name in (("💳", "issuer_country"), ("IP", "ip_country"), ("📦", "ship_country"))
+        for label, name in (
+            (t("entity.card"), "issuer_country"),
+            ("IP", "ip_country"),
+            (t("fact.ship"), "ship_country"),
+        )
         if context.get(name)
     ]
     scores = [f"{name} {score:.2f}" for name, score in sorted(d.scores.items())]

@@ -145,10 +145,10 @@ def reason_bars(reasons: list[Reason], language: str, dark: bool) -> Any:
             font={"size": 13, "color": theme.ink(dark)},
         )
     reach = max((abs(r.share) for r in reasons), default=1.0) * 1.3 or 1.0
-    low = -reach if any(r.share < 0 for r in reasons) else 0.0
+    against = min((r.share for r in reasons), default=0.0)
+    low = 1.3 * against - 0.12 * reach if against < 0 else 0.0
     figure.update_xaxes(range=[low, reach], showticklabels=False, showgrid=False)
     figure.update_yaxes(range=[len(reasons) - 0.6, -0.85], showticklabels=False, showgrid=False)
-    figure.add_vline(x=0, line={"color": theme.GREY, "width": 1})
     _dress(figure, 20 + 44 * max(len(reasons), 1), dark, "reasons")
     figure.update_layout(hovermode="closest")
     return figure

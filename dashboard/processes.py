@@ -10,7 +10,7 @@ from dashboard.desk import Desk
 from dashboard.formats import age
 from dashboard.text import name_of
 
-_SHOWN_APART = ("status", "restarts", "at", "pid")
+_SHOWN_APART = ("status", "restarts", "at", "pid", "model_at")
 
 
 def process_table(here: Desk, pulse: Pulse, details: bool) -> None:

@@ -25,7 +25,9 @@ def flags(port: int, address: str = "127.0.0.1") -> list[str]:
         "--browser.gatherUsageStats=false",
         "--client.toolbarMode=minimal",
         "--client.showErrorDetails=none",
-        f"--theme.primaryColor={theme.BLUE}",
+        # Under `theme` alone the reader's own choice of light or dark would be overruled.
+        f"--theme.light.primaryColor={theme.BLUE}",
+        f"--theme.dark.primaryColor={theme.SKY}",
     ]
 
 

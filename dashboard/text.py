@@ -16,7 +16,7 @@ ZH: dict[str, str] = {key: pair[1] for place in PLACES for key, pair in place.WO
 
 
 class Translate(Protocol):
-    """`t("key", name=value)` → the text in the reader's language."""
+    """`t("rate")`, `t("budget", value=…)` → the text in the reader's language."""
 
     def __call__(self, key: str, /, **values: object) -> str: ...
 

@@ -57,7 +57,9 @@ def grid(dark: bool) -> str:
 # all` makes an id copyable with one click and Ctrl+C without a button beside each.
 CSS = f"""<style>
 .stApp, .stApp button, .stApp input {{ font-family: {FONTS}; }}
-[data-testid=stMainBlockContainer] {{ padding: 3.6rem 1.4rem 1rem; max-width: none; }}
+[data-testid=stMainBlockContainer] {{ padding: 4rem 1.4rem 1rem; max-width: none; }}
+/* Language and actor lie in the empty right half of the navigation bar. */
+.st-key-tg-desk {{ position: fixed; top: .55rem; right: 1.2rem; width: auto; z-index: 1000000; }}
 [data-testid=stMain] [data-testid=stVerticalBlock] {{ gap: .55rem; }}
 [data-testid=stMetric] {{ padding: .35rem .7rem; }}
 [data-testid=stMetricValue] {{ font-size: 1.55rem; }}
@@ -70,8 +72,10 @@ CSS = f"""<style>
            white-space: nowrap; }}
 .tg-title {{ font-size: 1.25rem; font-weight: 650; line-height: 1.3; }}
 .tg-say {{ font-size: 1.05rem; line-height: 1.4; border-left: 4px solid {BLUE}; padding-left: .7rem; }}
-.tg-facts {{ display: grid; grid-template-columns: max-content 1fr; gap: .15rem .8rem; font-size: .88rem; }}
-.tg-facts dt {{ opacity: .72; font-weight: 400; }} .tg-facts dd {{ margin: 0; overflow-wrap: anywhere; }}
+dl.tg-facts {{ display: grid; margin: 0; padding: 0; grid-template-columns: max-content 1fr;
+              gap: .15rem .8rem; font-size: .88rem; }}
+.tg-facts dt, .tg-facts dd {{ margin: 0; padding: 0; overflow-wrap: anywhere; }}
+.tg-facts dt {{ opacity: .72; font-weight: 400; }}
 .tg-rule {{ margin-bottom: .6rem; font-size: .92rem; }}
 .tg-head {{ font-weight: 650; font-size: .95rem; padding-top: .2rem; }}
 time {{ cursor: help; border-bottom: 1px dotted currentColor; }}

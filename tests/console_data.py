@@ -1,4 +1,4 @@
-"""A believable day for the console: decisions, alerts, dead letters, deliveries and beats, committed to a store.
+"""A believable morning for the console: decisions, alerts, dead letters, deliveries, beats.
 
 Everything is derived from a seed and from the time given, so that pictures repeat.
 """
@@ -28,15 +28,47 @@ CORRIDORS = (("GB", "CN", "GBP", 1.27), ("DE", "CN", "EUR", 1.08), ("JP", "SG", 
 CORRIDORS += (("US", "HK", "USD", 1.0), ("BR", "CN", "BRL", 0.18), ("CN", "AE", "CNY", 0.14))
 # Rule, its action, band and typology, and what the two languages say of the payment.
 SIGNS: tuple[tuple[str, Action, Band, str, str, str, str, str], ...] = (
-    ("R001", "DECLINE", "critical", "T01", "14 payments in 1 h, usual is 1", "1 小时内 14 笔付款，通常为 1 笔",
-     "9 declines of this card in 10 min", "10 分钟内此卡被拒 9 次"),
-    ("R007", "HOLD", "high", "T02", "device changed 12 min ago, usual gap is 90 days",
-     "12 分钟前更换设备，通常间隔 90 天", "new device and credential change within 24 h", "24 小时内更换设备并修改凭证"),
-    ("R013", "HOLD", "high", "T07", "4 payments just below USD 10,000 today, usual is 0",
-     "今日 4 笔略低于 1 万美元，通常为 0 笔", "sum of today is above the reporting line", "当日合计超过申报线"),
-    ("R018", "STEP_UP", "medium", "T17", "first payment to this payee, 6 times the usual amount",
-     "首次向该收款人付款，金额为平时 6 倍", "payee was added 20 min ago", "收款人 20 分钟前添加"),
-)  # fmt: skip
+    (
+        "R001",
+        "DECLINE",
+        "critical",
+        "T01",
+        "14 payments in 1 h, usual is 1",
+        "1 小时内 14 笔付款，通常为 1 笔",
+        "9 declines of this card in 10 min",
+        "10 分钟内此卡被拒 9 次",
+    ),
+    (
+        "R007",
+        "HOLD",
+        "high",
+        "T02",
+        "device changed 12 min ago, usual gap is 90 days",
+        "12 分钟前更换设备，通常间隔 90 天",
+        "new device and credential change within 24 h",
+        "24 小时内更换设备并修改凭证",
+    ),
+    (
+        "R013",
+        "HOLD",
+        "high",
+        "T07",
+        "4 payments just below USD 10,000 today, usual is 0",
+        "今日 4 笔略低于 1 万美元，通常为 0 笔",
+        "sum of today is above the reporting line",
+        "当日合计超过申报线",
+    ),
+    (
+        "R018",
+        "STEP_UP",
+        "medium",
+        "T17",
+        "first payment to this payee, 6 times the usual amount",
+        "首次向该收款人付款，金额为平时 6 倍",
+        "payee was added 20 min ago",
+        "收款人 20 分钟前添加",
+    ),
+)
 
 
 def decision(i: int, at: int, rng: random.Random, fraud: bool) -> Decision:
@@ -81,28 +113,28 @@ def decision(i: int, at: int, rng: random.Random, fraud: bool) -> Decision:
                 usual=41.0,
                 text_en=f"amount USD {dollars:,.0f}, this customer's usual is USD 41",
                 text_zh=f"金额 {dollars:,.0f} 美元，该客户通常为 41 美元",
-            ),  # fmt: skip
+            ),
             Reason(
                 code="ip_country_mismatch",
                 kind="feature",
                 share=0.74,
                 text_en=f"IP address in NG, card issued in {origin}",
                 text_zh=f"IP 位于 NG，发卡国为 {origin}",
-            ),  # fmt: skip
+            ),
             Reason(
                 code="hour_likelihood",
                 kind="feature",
                 share=0.31,
                 text_en="03:00 local time, outside this customer's hours",
                 text_zh="当地 03:00，不在该客户常用时段",
-            ),  # fmt: skip
+            ),
             Reason(
                 code="merchant_known",
                 kind="feature",
                 share=-0.42,
                 text_en="paid at this merchant 3 times before",
                 text_zh="此前在该商户付款 3 次",
-            ),  # fmt: skip
+            ),
             Reason(code=rule, kind="rule", text_en=rule_en, text_zh=rule_zh),
         ],
         not_assessed=["R021"] if i % 3 == 0 else [],

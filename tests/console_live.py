@@ -31,8 +31,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def live_console(port: int) -> Iterator[tuple[str, RedisStore]]:
-    """(address, store) of a filled console; both children are gone afterwards."""
+def live_console(port: int) -> Iterator[tuple[str, RedisStore, str]]:
+    """(address, store, store's url) of a filled console; both children are gone afterwards."""
     folder = tempfile.mkdtemp(prefix="tg-console-")
     server = EmbeddedValkey(Path(folder) / "data")
     url = server.start()
@@ -47,7 +47,7 @@ def live_console(port: int) -> Iterator[tuple[str, RedisStore]]:
     )
     try:
         wait_healthy(port, console)
-        yield f"http://127.0.0.1:{port}", store
+        yield f"http://127.0.0.1:{port}", store, url
     finally:
         console.terminate()
         console.wait(10)
@@ -70,6 +70,8 @@ def wait_healthy(port: int, console: subprocess.Popen[bytes]) -> None:
 
 
 if __name__ == "__main__":
-    with live_console(int(sys.argv[1])):
+    with live_console(int(sys.argv[1])) as (_, live, _):
         while True:
-            time.sleep(60)
+            for process, status in live.beats().items():
+                live.beat(process, status, int(time.time() * 1000))
+            time.sleep(2)

@@ -49,6 +49,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "fact.amount": ("Amount", "金额"),
     "fact.time": ("Time", "时间"),
     "fact.corridor": ("Corridor", "通道"),
+    "fact.ship": ("ship to", "收货"),
     "fact.channel": ("Channel", "渠道"),
     "fact.countries": ("Countries", "国家"),
     "fact.scores": ("Scores", "评分"),

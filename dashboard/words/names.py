@@ -40,7 +40,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "typology.T14": ("merchant bust-out", "商户卷款"),
     "typology.T15": ("unusual hour", "异常时段"),
     "typology.T16": ("credential stuffing", "撞库"),
-    "typology.T17": ("scam with a new payee", "新收款人诈骗"),
+    "typology.T17": ("new-payee scam", "新收款人诈骗"),
     "typology.T18": ("round trip of money", "资金回流"),
     "typology.T19": ("documents disagree", "单证不符"),
     "typology.T20": ("list evasion", "规避名单"),

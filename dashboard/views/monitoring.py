@@ -51,7 +51,7 @@ def _numbers(here: Desk, found: Monitoring) -> None:
     none = t("no_data")
     columns = st.columns(6)
     rate = measures.number(scorer.get("rate"))
-    columns[0].metric(t("rate"), none if rate is None else f"{rate:,.1f}", border=True)
+    columns[0].metric(t("rate"), none if rate is None else f"{rate:,.1f}", border=True, height="stretch")
     p50, p99 = (measures.number(scorer.get(f"latency_{q}_ms")) for q in ("p50", "p99"))
     _against(
         here,
@@ -77,7 +77,7 @@ def _numbers(here: Desk, found: Monitoring) -> None:
         budgets.dead_letter_share,
         f"{budgets.dead_letter_share:.1%}",
     )
-    columns[4].metric(t("ping"), f"{found.ping_ms:.1f} ms", border=True)
+    columns[4].metric(t("ping"), f"{found.ping_ms:.1f} ms", border=True, height="stretch")
     version = learner.get("model")
     made = measures.whole(learner.get("model_at"))
     columns[5].metric(
@@ -88,6 +88,7 @@ def _numbers(here: Desk, found: Monitoring) -> None:
         delta_arrow="off",
         help=t("model_age.help"),
         border=True,
+        height="stretch",
     )
 
 
@@ -109,6 +110,7 @@ def _against(
         delta_color="red" if over else "off",
         delta_arrow="off",
         border=True,
+        height="stretch",
     )
 
 

@@ -68,10 +68,17 @@ def _numbers(here: Desk, found: Overview) -> None:
         delta_arrow="off",
         help=t("open_alerts.help"),
         border=True,
+        height="stretch",
     )
     worst = measures.oldest(found.alerts, here.settings.sla_minutes, now)
     if worst is None:
-        second.metric(t("oldest"), none if empty else t("oldest.none"), help=t("oldest.help"), border=True)
+        second.metric(
+            t("oldest"),
+            none if empty else t("oldest.none"),
+            help=t("oldest.help"),
+            border=True,
+            height="stretch",
+        )
     else:
         severity = f"{theme.SEVERITY[worst.alert.severity][0]} {worst.alert.severity}"
         limit = here.settings.sla_minutes.minutes(worst.alert.severity)
@@ -84,18 +91,21 @@ def _numbers(here: Desk, found: Overview) -> None:
             delta_arrow="off",
             help=t("oldest.help"),
             border=True,
+            height="stretch",
         )
     third.metric(
         t("at_risk"),
         none if empty else usd(measures.at_risk(found.alerts)),
         help=t("at_risk.help"),
         border=True,
+        height="stretch",
     )
     fourth.metric(
         t("stopped"),
         none if empty else usd(measures.stopped([*found.alerts, *found.resolved], now)),
         help=t("stopped.help"),
         border=True,
+        height="stretch",
     )
     frauds, verdicts = measures.precision(found.resolved, now)
     fifth.metric(
@@ -106,6 +116,7 @@ def _numbers(here: Desk, found: Overview) -> None:
         delta_arrow="off",
         help=t("precision.help"),
         border=True,
+        height="stretch",
     )
     lag = measures.number(found.pulse.beats.get("scorer", {}).get("lag"))
     budget = here.settings.budgets.lag_seconds
@@ -117,6 +128,7 @@ def _numbers(here: Desk, found: Overview) -> None:
         delta_arrow="off",
         help=t("lag.help"),
         border=True,
+        height="stretch",
     )
 
 
