@@ -265,3 +265,26 @@ def test_answers_do_not_depend_on_the_batch(n: int, seed: int) -> None:
         for number, rule in enumerate(pack.rules):
             if whole[number, row] == 1:
                 assert rule.explain(columns, row)
+
+
+@given(st.integers(0, len(RULE)), st.integers(0, 6), st.text(alphabet="[]{}\"'=.,#\n\\ a1é", max_size=4))
+@settings(max_examples=300, deadline=None)
+def test_a_damaged_pack_is_a_pack_or_a_rule_error(at: int, cut: int, put: str) -> None:
+    damaged = RULE[:at] + put + RULE[at + cut :]
+    try:
+        pack = load_pack(damaged, name="p.toml")
+    except RuleError as error:
+        pack = None
+        place = str(error).split(":", 3)
+        assert place[0] == "p.toml"
+        assert 1 <= int(place[1]) <= damaged.count("\n") + 1
+    assert pack is None or len(pack.rules) >= 1
+
+
+@pytest.mark.parametrize(
+    "value", ["1" * 400, "1" * 6000, "inf", "nan", "[" * 3000 + "]" * 3000, "1979-05-27", "{ a = 1 }"]
+)
+def test_values_no_column_can_have_are_refused(value: str) -> None:
+    assert refused(RULE.replace("[{ amount_usd = 3 }]", f"[{{ amount_usd = {value} }}]")).startswith(
+        "p.toml:"
+    )

@@ -23,6 +23,7 @@ _KEYS = (
     "id", "title_en", "title_zh", "expression", "severity", "typology", "source", "effective_from",
     "effective_to", "shadow", "runbook", "confidence", "verified", "hits", "misses",
 )  # fmt: skip
+_LARGEST = 1e18
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
@@ -87,6 +88,8 @@ class Entry:
             for name, value in values.items():
                 if not isinstance(value, (bool, int, float, str)):
                     raise self.fail("a column's value is a number, true, false or a text", key, number, name)
+                if not isinstance(value, str) and not abs(value) <= _LARGEST:
+                    raise self.fail(f"a column's value lies within ±{_LARGEST:g}", key, number, name)
             here = (*self.path, key, number)
             key_at = {name: self.spots[(*here, name)].key for name in values if (*here, name) in self.spots}
             found.append(Example(values, self.spots[here].value, key_at))

@@ -61,11 +61,13 @@ def default_pack() -> Pack:
 def _parsed(file: Origin, scope: Scope) -> Pack:
     try:
         document = tomllib.loads(file.source)
+        spots = places(file.source)
     except tomllib.TOMLDecodeError as error:
         raise _toml_error(file, str(error)) from None
+    except ValueError as error:  # such as a whole number of thousands of digits
+        raise file.error(0, f"not valid TOML: {error}") from None
     except RecursionError:
         raise file.error(0, "the file is nested too deep to be a pack") from None
-    spots = places(file.source)
     for key in document:
         if key not in ("name", "rule"):
             hint = did_you_mean(key, ("name", "rule"))
@@ -87,7 +89,7 @@ def _parsed(file: Origin, scope: Scope) -> Pack:
             at = spots[("rule", number, "id")].value
             raise file.error(at, f"the id {rule.id!r} is taken by an earlier rule of this pack")
         rules[rule.id] = rule
-    return Pack(name or file.file, _version(name, list(rules.values())), tuple(rules.values()))
+    return Pack(name or file.file, _version(name, list(rules.values())), tuple(rules.values()), file.source)
 
 
 def _version(name: str, rules: list[Rule]) -> str:

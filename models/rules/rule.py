@@ -67,8 +67,9 @@ class Rule:
 
 @dataclass(frozen=True)
 class Pack:
-    """A checked pack. version: 16 hex digits of the SHA-256 of its canonical content."""
+    """A checked pack. version: 16 hex digits of the SHA-256 of its content. text: the TOML it was read from."""
 
     name: str
     version: str
     rules: tuple[Rule, ...]
+    text: str = field(repr=False)

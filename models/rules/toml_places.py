@@ -109,8 +109,14 @@ class _Scanner:
             number = self.counts.get(path, 0)
             self.counts[path] = number + 1
             path = (*path, number)
-        self.spots.setdefault(path, Spot(start, start))
+        self.note(path, Spot(start, start))
         return path
+
+    def note(self, path: Path, spot: Spot) -> None:
+        """Also the tables that a header or a dotted key makes on its way stand where they are first named."""
+        for length in range(1, len(path)):
+            self.spots.setdefault(path[:length], Spot(spot.key, spot.key))
+        self.spots.setdefault(path, spot)
 
     def resolved(self, names: list[str], *, last: bool) -> Path:
         """A header's names with the number of the newest element wherever they pass an array of tables."""
@@ -144,7 +150,7 @@ class _Scanner:
         path = (*table, *self.key())
         self.at += 1
         self.spaces()
-        self.spots[path] = Spot(start, self.at)
+        self.note(path, Spot(start, self.at))
         self.value(path)
 
     def value(self, path: Path) -> None:
