@@ -23,7 +23,7 @@ from models.entities import Arrays
 from models.errors import SnapshotError
 
 PAGE = 256 * 1024
-KEEP = 2
+KEEP = 3
 
 
 class Signs(Protocol):

@@ -93,7 +93,8 @@ class Counters(msgspec.Struct, kw_only=True):
 
     events_in = transactions + behaviours + labels + controls + others + undecodable and
     transactions = decided + dead_lettered + duplicates. `dead_lettered` counts transactions only;
-    dead letters of other kinds count under their kind and in `refused_others`.
+    dead letters of other kinds count under their kind and in `refused_others`. dead_letters: of every kind,
+    undecodable ones included. examples: outcomes handed to the learner. alerts: hits, before merging.
     """
 
     events_in: int = 0
@@ -112,6 +113,8 @@ class Counters(msgspec.Struct, kw_only=True):
     too_late: int = 0
     labels_unmatched: int = 0
     evicted: int = 0
+    dead_letters: int = 0
+    examples: int = 0
 
     def balanced(self) -> bool:
         """True while both counting identities hold."""

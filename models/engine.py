@@ -69,6 +69,9 @@ class Learner(Protocol):
     def examples(self) -> int: ...
     def learn(self, x: Float, fraud: bool, weight: float = 1.0) -> None: ...
     def snapshot(self) -> bytes: ...
+    def to_state(self) -> bytes: ...
+    @classmethod
+    def from_state(cls, data: bytes) -> Learner: ...
 
 
 class Example(NamedTuple):
@@ -154,6 +157,8 @@ class Engine:
                     taken = Taken()
         self._flush(taken, output)
         output.order()
+        self.counters.dead_letters += len(output.dead)
+        self.counters.examples += len(output.examples)
         self.counters.evicted = self.state.evicted
         return output
 

@@ -127,7 +127,8 @@ def _walk(
                     found += 1
         while state[_SETTLE] < state[_NEXT]:
             row = state[_SETTLE] % ring
-            if ring_received[row] + settle_after > state[_CLOCK]:
+            # Strictly later: a label that comes at the very moment is still in time.
+            if ring_received[row] + settle_after >= state[_CLOCK]:
                 break
             if ring_outcome[row] == _OPEN:
                 ring_outcome[row] = _SETTLED

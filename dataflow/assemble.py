@@ -1,0 +1,47 @@
+"""Puts an engine together from settings: the same for every driver."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from dataflow.settings import Settings
+from dataflow.sources.mapping import Mapping
+from models.engine import Engine, EngineSettings
+from models.errors import MoneyError
+from models.features import NAMES
+from models.learners import OnlineLearner
+from models.money import FxTable
+from models.rules.pack import default_pack, load_pack
+from models.rules.rule import Pack
+from models.serving import Snapshot
+
+
+def pack_of(settings: Settings) -> Pack:
+    """The rule pack the settings name; RuleError names file, line and column."""
+    return load_pack(Path(settings.rules)) if settings.rules else default_pack()
+
+
+def fx_of(settings: Settings) -> FxTable:
+    """The FX table the settings name; raises MoneyError."""
+    if not settings.fx:
+        return FxTable.default()
+    try:
+        return FxTable.from_toml(Path(settings.fx).read_text(encoding="utf-8"), settings.fx)
+    except OSError as error:
+        raise MoneyError(f"{settings.fx}: {error.strerror}") from None
+
+
+def engine_settings(settings: Settings, mapping: Mapping | None = None, **changes: object) -> EngineSettings:
+    """Engine settings; a mapping's own `settle_after` wins, because its labels come on its own terms."""
+    if mapping is not None:
+        changes["settle_after_ms"] = mapping.settle_after_ms
+    return msgspec.structs.replace(settings.engine, **changes)  # type: ignore[arg-type]
+
+
+def engine_of(settings: Settings, *, learn_inline: bool, mapping: Mapping | None = None, **changes: object) -> Engine:
+    """A fresh engine. learn_inline: with a learner of its own (replay); else models come by Control events."""
+    chosen = engine_settings(settings, mapping, **changes)
+    learner = OnlineLearner(NAMES, negative_rate=chosen.negative_rate) if learn_inline else None
+    return Engine(chosen, pack_of(settings), fx_of(settings), Snapshot.untrained(NAMES), learner)

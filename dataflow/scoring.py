@@ -1,0 +1,122 @@
+"""The one stateful step of the flow: an engine behind a single key, with checkpoints of its own.
+
+Bytewax keeps only the number of the engine's checkpoint; both belong to the same epoch, so after a kill the engine
+starts from the very state the source's position belongs to.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import msgspec
+from bytewax.operators import StatefulBatchLogic
+
+from alerts.alert import hit_of, needs_alert
+from alerts.minutes import Minutes, add_decision, add_hit, head_of
+from alerts.store import Commit
+from dataflow.checkpoint import Checkpoints
+from dataflow.sources.stream import Packet
+from models.decision import DeadLetter, encode_decision
+from models.engine import Engine, Example, Output
+from models.freezing import freeze, thaw
+
+
+class Written(NamedTuple):
+    """What a step sends to the sink. first_example: ordinal of the first example. entered: enqueue times, ms."""
+
+    commit: Commit
+    examples: list[Example]
+    first_example: int
+    repeated: list[bytes]
+    position: tuple[str, str]
+    entered: list[int]
+
+
+class Seals(Protocol):
+    """Seals the bytes of dead letters (alerts.custody)."""
+
+    def __call__(self, letter: DeadLetter) -> DeadLetter: ...
+
+
+Artefact = Callable[[str], bytes]
+
+
+class Scorer(StatefulBatchLogic[Packet, Written, int]):
+    """Engine, checkpoints and outputs of one stream.
+
+    artefact: fetches a verified model snapshot by version. seal: seals dead letters. A checkpoint number comes
+    back as resume state; None starts anew.
+    """
+
+    def __init__(
+        self, engine: Engine, checkpoints: Checkpoints, artefact: Artefact, seal: Seals, resume: int | None
+    ) -> None:
+        self._engine, self._checkpoints, self._artefact, self._seal = engine, checkpoints, artefact, seal
+        if resume is not None:
+            found = checkpoints.load(resume)
+            if found is not None:
+                thaw(engine, found[1], found[2])
+        checkpoints.drop_after(resume or 0)
+
+    def on_batch(self, values: list[Packet]) -> tuple[list[Written], bool]:
+        """Step the engine through each packet."""
+        return [self._step(packet) for packet in values], StatefulBatchLogic.RETAIN
+
+    def snapshot(self) -> int:
+        """Write a checkpoint for the epoch that closes."""
+        return self._checkpoints.save(*freeze(self._engine))
+
+    def _step(self, packet: Packet) -> Written:
+        engine = self._engine
+        if packet.control:
+            self._fetch(packet)
+        counters = engine.counters
+        decided, dead = counters.decided, counters.dead_letters
+        examples, hits = counters.examples, counters.alerts
+        return self._written(packet, engine.step(packet.items), decided, dead, examples, hits)
+
+    def _written(self, packet: Packet, output: Output, decided: int, dead: int, examples: int, hits: int) -> Written:
+        engine = self._engine
+        encoded = [encode_decision(decision) for decision in output.decisions]
+        minutes: Minutes = {}
+        for decision in encoded:
+            add_decision(minutes, head_of(decision))
+        found = []
+        for decision_ in output.decisions:
+            if needs_alert(decision_):
+                hits += 1
+                hit = hit_of(decision_, hits)
+                add_hit(minutes, hit)
+                found.append(hit)
+        engine.counters.alerts = hits
+        commit = Commit(
+            first_decision_ordinal=decided + 1, decisions=encoded, hits=found, first_dead_ordinal=dead + 1,
+            dead=[self._seal(letter) for letter in output.dead],
+            counters=msgspec.structs.replace(engine.counters), minutes=minutes, stream_time=engine.ledger.clock,
+        )  # fmt: skip
+        repeated = [encode_decision(decision) for decision in output.repeated]
+        return Written(commit, output.examples, examples + 1, repeated, packet.position, packet.entered)
+
+    def _fetch(self, packet: Packet) -> None:
+        """Have the snapshots at hand that Control events of this packet name."""
+        for item in packet.items:
+            try:
+                named = msgspec.json.decode(item.line or b"", type=_Named)
+            except msgspec.DecodeError:
+                continue  # the engine refuses it with its place
+            if named.kind == "model" and named.version:
+                wanted = named.artefact or named.version
+                self._engine.artefacts = {wanted: self._artefact(wanted)}
+
+
+class _Named(msgspec.Struct):
+    kind: str = ""
+    version: str = ""
+    artefact: str | None = None
+
+
+def now_ms() -> int:
+    """The wall clock in ms, for latencies and beats only: never for a decision."""
+    return time.time_ns() // 1_000_000

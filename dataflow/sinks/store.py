@@ -1,0 +1,128 @@
+"""The live sink: one atomic commit a batch, then the learner's examples; on disk before an epoch is acknowledged."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
+
+from alerts.redis_link import RedisLink
+from alerts.redis_store import RedisStore
+from dataflow.scoring import Written, now_ms
+
+KEPT_EXAMPLES = 500_000
+KEPT_LATENCIES = 4096
+EPOCHS_KEPT = 4
+BEAT_MS = 1000
+
+
+class StoreSinkPartition(StatefulSinkPartition[Written, None]):
+    """Writes to the store at `url`; says once a second how it is."""
+
+    def __init__(self, url: str, prefix: str, keep_decisions: int, restarts: int) -> None:
+        self._store = RedisStore(url, prefix, keep_decisions=keep_decisions)
+        self._link = RedisLink(url)
+        self._prefix, self._restarts = prefix, restarts
+        self._latencies: deque[int] = deque(maxlen=KEPT_LATENCIES)
+        self._positions: deque[str] = deque(maxlen=EPOCHS_KEPT)
+        self._position = ""
+        self._beaten, self._decided, self._rate_since = 0, 0, now_ms()
+        self._model = ""
+
+    def write_batch(self, values: list[Written]) -> None:
+        """Commit each batch; what was written before a kill is skipped by its ordinals."""
+        for written in values:
+            self._store.commit(written.commit)
+            if written.examples:
+                self._send_examples(written)
+            if written.repeated:
+                self._answer_again(written.repeated)
+            now = now_ms()
+            self._latencies.extend(max(now - entered, 0) for entered in written.entered)
+            self._position = written.position[0]
+            self._decided += len(written.commit.decisions)
+            if now - self._beaten >= BEAT_MS:
+                self._beat(written, now)
+
+    def snapshot(self) -> None:
+        """An epoch closes: everything it wrote must be on disk. Input far behind is let go."""
+        self._store.wait_durable()
+        if len(self._positions) == EPOCHS_KEPT and self._positions[0]:
+            with self._link.speaking() as client:
+                client.xtrim(f"{self._prefix}in", minid=self._positions[0], approximate=True)
+        self._positions.append(self._position)
+
+    def _send_examples(self, written: Written) -> None:
+        """Append to the learner's stream under explicit ids, so that a repeated batch is refused by the server."""
+        with self._link.speaking() as client:
+            pipe = client.pipeline(transaction=False)
+            for offset, example in enumerate(written.examples):
+                fields: dict[str, Any] = {
+                    "v": np.asarray(example.vector, dtype=np.float32).tobytes(), "y": int(example.fraud),
+                    "t": example.transaction_id or "",
+                }  # fmt: skip
+                pipe.xadd(
+                    f"{self._prefix}examples", fields, id=f"{written.first_example + offset}-0",
+                    maxlen=KEPT_EXAMPLES, approximate=True,
+                )  # fmt: skip
+            for reply in pipe.execute(raise_on_error=False):
+                if isinstance(reply, Exception) and "equal or smaller" not in str(reply):
+                    raise reply
+
+    def _answer_again(self, repeated: list[bytes]) -> None:
+        with self._link.speaking() as client:
+            pipe = client.pipeline(transaction=False)
+            for decision in repeated:
+                pipe.xadd(f"{self._prefix}repeated", {"d": decision}, maxlen=10_000, approximate=True)
+            pipe.execute()
+
+    def _beat(self, written: Written, now: int) -> None:
+        seconds = (now - self._rate_since) / 1000
+        ordered = np.sort(np.array(self._latencies, dtype=np.int64)) if self._latencies else np.zeros(1)
+        with self._link.speaking() as client:
+            waiting = int(client.xlen(f"{self._prefix}in"))
+        last = written.commit.decisions[-1] if written.commit.decisions else None
+        if last is not None:
+            self._model = _model_of(last)
+        self._store.beat(
+            "scorer",
+            {
+                "status": "live", "pid": os.getpid(), "restarts": self._restarts,
+                "rate": round(self._decided / seconds, 1) if seconds > 0 else 0.0,
+                "lag": round(max(now - written.entered[-1], 0) / 1000, 3), "latency_p50_ms": float(_at(ordered, 0.5)),
+                "latency_p99_ms": float(_at(ordered, 0.99)), "position": written.position[0],
+                "stream_length": waiting, "model": self._model,
+            },
+            now,
+        )  # fmt: skip
+        self._beaten, self._decided, self._rate_since = now, 0, now
+
+
+class StoreSink(FixedPartitionedSink[Written, None]):
+    """One partition over the store at `url`."""
+
+    def __init__(self, url: str, keep_decisions: int, restarts: Callable[[], int], prefix: str = "tg:") -> None:
+        self._url, self._keep, self._restarts, self._prefix = url, keep_decisions, restarts, prefix
+
+    def list_parts(self) -> list[str]:
+        """The one partition."""
+        return ["store"]
+
+    def build_part(
+        self, step_id: str, for_part: str, resume_state: None
+    ) -> StatefulSinkPartition[Written, None]:
+        """Connect; there is no state, the ordinals in the store are."""
+        return StoreSinkPartition(self._url, self._prefix, self._keep, self._restarts())
+
+
+def _at(ordered: Any, share: float) -> float:
+    return float(ordered[min(int(share * len(ordered)), len(ordered) - 1)])
+
+
+def _model_of(decision: bytes) -> str:
+    start = decision.rfind(b'"versions":{"model":"')
+    return decision[start + 21 : start + 37].decode() if start >= 0 else ""

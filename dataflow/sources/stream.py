@@ -1,0 +1,133 @@
+"""The live source: the input stream and the control lane in Redis Streams, merged in a journalled order.
+
+Entries of `tg:in` hold one protected event in field `e`. Control events come by `tg:control`, a lane of its own that
+is looked at before every batch, so containment overtakes a backlog. Where a Control was merged is written to
+`tg:journal` before it is applied; after a restart the journal puts it in the same place again, and the decisions
+are the same. XREAD is exclusive and never blocks; positions are the last entry ids taken.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+
+from alerts.redis_link import RedisLink
+from dataflow.sources.files import RawItem
+
+INPUT, CONTROL, JOURNAL = "in", "control", "journal"
+IDLE = dt.timedelta(milliseconds=2)
+START = "0-0"
+
+
+class Packet(NamedTuple):
+    """One batch on its way through the flow. position: what to resume after. entered: enqueue times (ms)."""
+
+    items: list[RawItem]
+    position: tuple[str, str]
+    entered: list[int]
+    control: bool = False
+
+
+class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
+    """Reads both lanes; `stopping` ends the flow cleanly after the batch at hand."""
+
+    def __init__(
+        self, link: RedisLink, prefix: str, batch: int, position: tuple[str, str], stopping: Callable[[], bool]
+    ) -> None:
+        self._link, self._prefix, self._batch, self._stopping = link, prefix, batch, stopping
+        self._input, self._control = position
+        self._journal: deque[tuple[str, str]] = deque()
+        self._idle = False
+        with link.speaking() as client:
+            for _, fields in client.xrange(self._key(JOURNAL)):
+                control, after = fields[b"c"].decode(), fields[b"a"].decode()
+                if _number(control) > _number(self._control):
+                    self._journal.append((control, after))
+
+    def next_batch(self) -> list[Packet]:
+        """A control packet, an input packet, or nothing."""
+        if self._stopping():
+            raise StopIteration
+        with self._link.speaking() as client:
+            packets = self._repeat(client) if self._journal else self._live(client)
+        self._idle = not packets
+        return packets
+
+    def next_awake(self) -> dt.datetime | None:
+        """At once after a batch; a little later when idle, so that waiting costs next to nothing."""
+        return dt.datetime.now(dt.UTC) + IDLE if self._idle else None
+
+    def snapshot(self) -> tuple[str, str]:
+        """Position to resume after."""
+        return self._input, self._control
+
+    def _live(self, client: Any) -> list[Packet]:
+        packets = []
+        controls = self._after(client, CONTROL, self._control)
+        if controls:
+            with client.pipeline(transaction=True) as pipe:
+                for id_, _ in controls:
+                    pipe.xadd(self._key(JOURNAL), {"c": id_, "a": self._input}, maxlen=100_000, approximate=True)
+                pipe.execute()
+            self._control = controls[-1][0]
+            packets.append(self._packet(controls, control=True))
+        entries = self._after(client, INPUT, self._input)
+        if entries:
+            self._input = entries[-1][0]
+            packets.append(self._packet(entries))
+        return packets
+
+    def _repeat(self, client: Any) -> list[Packet]:
+        """What was journalled before a restart, in the same order."""
+        control, after = self._journal[0]
+        if _number(after) > _number(self._input):
+            entries = _entries(client.xrange(self._key(INPUT), f"({self._input}", after, count=self._batch))
+            if entries:
+                self._input = entries[-1][0]
+                return [self._packet(entries)]
+        self._journal.popleft()
+        found = _entries(client.xrange(self._key(CONTROL), control, control))
+        self._control = control
+        return [self._packet(found, control=True)] if found else []
+
+    def _after(self, client: Any, lane: str, position: str) -> list[tuple[str, bytes]]:
+        return _entries(client.xrange(self._key(lane), f"({position}", "+", count=self._batch))
+
+    def _packet(self, entries: list[tuple[str, bytes]], control: bool = False) -> Packet:
+        items = [RawItem(id_, line, None, None) for id_, line in entries]
+        return Packet(items, self.snapshot(), [_number(id_)[0] for id_, _ in (entries[0], entries[-1])], control)
+
+    def _key(self, name: str) -> str:
+        return f"{self._prefix}{name}"
+
+
+class StreamSource(FixedPartitionedSource[Packet, tuple[str, str]]):
+    """One partition over the store at `url`."""
+
+    def __init__(self, url: str, batch: int, stopping: Callable[[], bool], prefix: str = "tg:") -> None:
+        self._url, self._batch, self._stopping, self._prefix = url, batch, stopping, prefix
+
+    def list_parts(self) -> list[str]:
+        """The one partition."""
+        return [INPUT]
+
+    def build_part(
+        self, step_id: str, for_part: str, resume_state: tuple[str, str] | None
+    ) -> StatefulSourcePartition[Packet, tuple[str, str]]:
+        """Resume after `resume_state`, or from the beginning of the stream."""
+        link = RedisLink(self._url)
+        return StreamPartition(link, self._prefix, self._batch, resume_state or (START, START), self._stopping)
+
+
+def _number(id_: str) -> tuple[int, int]:
+    ms, _, sequence = id_.partition("-")
+    return int(ms), int(sequence or 0)
+
+
+def _entries(reply: list[tuple[bytes, dict[bytes, bytes]]]) -> list[tuple[str, bytes]]:
+    """(id, event line); an entry without the field `e` becomes an empty line, which the engine refuses by name."""
+    return [(id_.decode(), fields.get(b"e", b"")) for id_, fields in reply]

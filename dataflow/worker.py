@@ -1,0 +1,135 @@
+"""The child processes of `tidegate up`: each does one job until SIGTERM, or until its parent is gone.
+
+A child holds the read end of a pipe whose write end only the parent has. When the parent dies, whatever way, the pipe
+ends and the child stops itself.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+
+from alerts.custody.data_keys import FILE_NAME, FileDataKeys
+from alerts.custody.envelope import Sealer, dead_letter_context
+from alerts.custody.keyring import KeyRing, keyring_path
+from alerts.custody.private_files import make_private_directory
+from alerts.redis_link import RedisLink
+from alerts.redis_store import RedisStore
+from alerts.webhook import WebhookSender
+from dataflow.assemble import engine_of
+from dataflow.checkpoint import Checkpoints
+from dataflow.door import Door
+from dataflow.feeding import Feeder
+from dataflow.learning import LearnerProcess, artefact_of
+from dataflow.scoring import Scorer, now_ms
+from dataflow.settings import Settings
+from models.decision import DeadLetter
+
+PARENT_FD = "TIDEGATE_PARENT_FD"
+RESTARTS = "TIDEGATE_RESTARTS"
+stop = threading.Event()
+
+
+def prepare() -> None:
+    """Stop on SIGTERM; leave Ctrl-C to the parent; follow the parent into its end."""
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    descriptor = os.environ.get(PARENT_FD)
+    if descriptor is not None:
+        threading.Thread(target=_follow, args=(int(descriptor),), daemon=True).start()
+
+
+def _follow(descriptor: int) -> None:
+    while os.read(descriptor, 1):
+        pass
+    stop.set()
+    # A main thread that is deep in native code gets a moment, then the process ends all the same.
+    threading.Timer(10.0, lambda: os._exit(1)).start()
+
+
+def ring_of(settings: Settings) -> KeyRing:
+    """The key ring of the data directory, made on first start."""
+    make_private_directory(settings.directory)
+    return KeyRing.load_or_create(keyring_path(settings.directory), now_ms())
+
+
+def sealer(settings: Settings, ring: KeyRing) -> Callable[[DeadLetter], DeadLetter]:
+    """Seals what a dead letter holds of its entry."""
+    seals = Sealer(ring, FileDataKeys(settings.directory / FILE_NAME), now_ms)
+
+    def seal(letter: DeadLetter) -> DeadLetter:
+        if letter.data is None:
+            return letter
+        sealed = seals.seal_bytes(letter.data.encode("utf-8", "replace"), dead_letter_context(letter.place))
+        return msgspec.structs.replace(letter, data=sealed)
+
+    return seal
+
+
+def run_scorer(settings: Settings, url: str) -> None:
+    """The Bytewax flow over the store at `url`, with recovery in the data directory."""
+    from bytewax.recovery import RecoveryConfig, init_db_dir
+    from bytewax.testing import run_main
+
+    from dataflow.flow import build_flow
+    from dataflow.sinks.store import StoreSink
+    from dataflow.sources.stream import StreamSource
+
+    ring = ring_of(settings)
+    recovery = settings.directory / "recovery"
+    if not recovery.exists():
+        make_private_directory(recovery)
+        init_db_dir(recovery, 1)
+    checkpoints = Checkpoints(settings.directory / "checkpoints", ring.signer("checkpoint"))
+    artefact, seal = artefact_of(RedisLink(url), ring.signer("model")), sealer(settings, ring)
+
+    def scorer(resume: int | None) -> Scorer:
+        return Scorer(engine_of(settings, learn_inline=False), checkpoints, artefact, seal, resume)
+
+    flow = build_flow(
+        StreamSource(url, settings.flow.batch, stop.is_set),
+        scorer,
+        StoreSink(url, settings.store.keep_decisions, lambda: int(os.environ.get(RESTARTS, "0"))),
+    )
+    run_main(
+        flow,
+        epoch_interval=timedelta(seconds=settings.flow.epoch_s),
+        recovery_config=RecoveryConfig(recovery, timedelta(0)),
+    )
+
+
+def run_learner(settings: Settings, url: str) -> None:
+    """Learn examples and publish snapshots."""
+    engine = settings.engine
+    LearnerProcess(
+        url, settings.directory / "learner", ring_of(settings).signer("model"), engine.negative_rate, engine.publish_every
+    ).run(stop.is_set, stop.wait)
+
+
+def run_sender(settings: Settings, url: str) -> None:
+    """Deliver webhooks."""
+    hooks = settings.webhooks
+    WebhookSender(RedisStore(url), hooks.receivers, console_url=hooks.console_url).run(stop)
+
+
+def run_simulator(settings: Settings, url: str, start: int) -> None:
+    """Feed the simulated world through the door."""
+    ring, keys = ring_of(settings), FileDataKeys(settings.directory / FILE_NAME)
+    Feeder(url, lambda clock: Door(ring, keys, clock=clock), settings.simulator, settings.flow, start).run(stop.is_set, stop.wait)
+
+
+def console_settings(settings: Settings, path: Path) -> None:
+    """Write the resolved settings the console reads: no secret in them, the store's url comes by REDIS_URL."""
+    edges = settings.engine.thresholds
+    resolved = {
+        "actor": settings.console.actor, "language": settings.console.language,
+        "thresholds": {"medium": edges.medium, "high": edges.high, "critical": edges.critical},
+        "rules": str(Path(settings.rules).absolute()) if settings.rules else None,
+    }  # fmt: skip
+    path.write_bytes(msgspec.json.encode(resolved))
