@@ -67,7 +67,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Pack:
-    """A checked pack. version: 16 hex digits of the SHA-256 of its content. text: the TOML it was read from."""
+    """A checked pack. version: 16 hex digits of the SHA-256 of its content. text: the TOML it was."""
 
     name: str
     version: str
