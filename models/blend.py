@@ -16,7 +16,7 @@ from models.calibration import log_odds, moments, platt
 from models.snapshot import Calibration
 
 Float = npt.NDArray[np.float64]
-WEIGHTS = (0.25, 0.7, 0.05)
+WEIGHTS = (0.2, 0.75, 0.05)
 """Parts of logistic regression, forest and half-space trees in the blended log-odds."""
 KEPT = 10_000
 FEWEST_FRAUDS, FEWEST_GOOD = 20, 100

@@ -20,6 +20,8 @@ from models.kernels import kernel
 Float = npt.NDArray[np.float64]
 CLIP = 10.0
 MEMORY = 50_000.0
+REACH, LARGEST = 100.0, 1e12
+"""What moves the scale at most: spreads from the mean, and an absolute bound."""
 
 
 @kernel
@@ -52,9 +54,11 @@ def _update(row: Float, count: Float, mean: Float, variance: Float) -> None:
         for k in range(2):
             at = j + k * features
             value = row[j] if k == 0 else compressed(row[j])
-            # A single absurd value must not blind the scale for the rest of the stream.
-            if count[j] >= 100.0:
-                reach = CLIP * max(math.sqrt(variance[at]), 1e-6 * (1.0 + abs(mean[at])))
+            value = min(max(value, -LARGEST), LARGEST)
+            # A single absurd value must not blind the scale for the rest of the stream; but a feature that
+            # was constant so far (a label memory before the first label) takes its first other value whole.
+            if variance[at] > 0.0 and count[j] >= 100.0:
+                reach = REACH * math.sqrt(variance[at])
                 value = min(max(value, mean[at] - reach), mean[at] + reach)
             before = value - mean[at]
             mean[at] += before / count[j]

@@ -22,7 +22,7 @@ _ALL = 2 ** (HEIGHT + 1) - 1
 # River stops a walk where fewer than a tenth of the window fell (the constant of the paper).
 _FEW = 0.1 * WINDOW
 RISK_MIN, RISK_MAX = 1e-6, 1.0 - 1e-6
-LINEAR_LIMIT = 15.0
+LINEAR_LIMIT = 30.0
 """Raw log-odds of the logistic regression are cut here: beyond it says nothing but how far out a row lies."""
 
 

@@ -277,3 +277,26 @@ def test_platt_never_turns_an_order_around():
     a, b = platt(z, (z < 0).astype(np.float64), np.ones(500), 1.0, 0.0)
     assert a == 0.0
     assert b == pytest.approx(0.0, abs=0.1)
+
+
+def test_scale_takes_a_constant_features_first_other_value_whole_and_bounds_the_absurd():
+    scale = RunningScale(1)
+    values = [0.0] * 1000 + [5.0] * 250
+    for value in values:
+        scale.update(np.array([value]))
+    assert scale.mean[0] == pytest.approx(np.mean(values))
+    assert scale.spread()[0] == pytest.approx(np.std(values))
+    before = scale.spread()[0]
+    scale.update(np.array([1e300]))
+    assert scale.spread()[0] < 5 * before
+
+
+def test_scale_follows_numpy_and_leaves_missing_values_out():
+    rows, _ = stream(3000)
+    scale = RunningScale(8)
+    for row in rows:
+        scale.update(row)
+    assert scale.mean[:8] == pytest.approx(np.nanmean(rows, axis=0))
+    assert scale.spread()[8:] == pytest.approx(np.nanstd(np.sign(rows) * np.log1p(np.abs(rows)), axis=0))
+    missing = scale.apply(np.full(8, np.nan)).scaled
+    assert missing.tolist() == [0.0] * 16 + [1.0] * 8
