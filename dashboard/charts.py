@@ -182,6 +182,11 @@ def timeline(payments: list[Decision], here: str, names: dict[str, str], dark: b
                 "<br>%{customdata[0]}",
             )
         )
+    times = [d.event_time for d in payments]
+    if times:
+        # At least an hour, or a lone payment would stand on a scale of microseconds.
+        pad = max((max(times) - min(times)) // 20, 1_800_000)
+        figure.update_xaxes(range=[moment(min(times) - pad), moment(max(times) + pad)])
     figure.update_yaxes(rangemode="tozero", title="USD", tickformat=",.0f")
     _dress(figure, 200, dark, f"timeline:{here}")
     figure.update_layout(hovermode="closest")

@@ -79,15 +79,16 @@ def decision(i: int, at: int, rng: random.Random, fraud: bool) -> Decision:
     risk = rng.uniform(0.52, 0.93) if fraud else min(rng.betavariate(1, 16), 0.45)
     rule, action, band, typology, en, zh, rule_en, rule_zh = SIGNS[person % len(SIGNS)]
     zero = 1 if currency == "JPY" else 100
+    channel = rng.choice(("cnp", "cnp", "wallet", "transfer"))
     context: dict[str, str | float | int | None] = {
         "amount": round(dollars / rate * zero), "currency": currency, "amount_usd": round(dollars, 2),
-        "channel": rng.choice(("cnp", "qr", "wallet", "transfer")),
+        "channel": channel,
         "card": f"card_1_{person:026d}", "customer": f"cust_1_{person:026d}",
         "device": f"dev_1_{person % 17 if fraud else person:026d}", "ip": f"ip_1_{person:026d}",
         "merchant": f"SYNTH-SHOP-{rng.randrange(40):02d}", "payee": f"payee_1_{person % 50:026d}",
         "issuer_country": origin, "payer_country": origin, "payee_country": target,
         "ip_country": "NG" if fraud else origin, "ship_country": target, "bin": "400000", "last4": "0002",
-        "corridor": f"{origin}>{target}:{currency}:cnp", "order_id": f"o-{i}",
+        "corridor": f"{origin}>{target}:{currency}:{channel}", "order_id": f"o-{i}",
     }  # fmt: skip
     if not fraud:
         return Decision(
@@ -170,13 +171,16 @@ def fill(store: Store, now: int, seed: int = 7, minutes: int = 90) -> None:
         undecodable=5, decided=len(made), dead_lettered=2, duplicates=1, others=3, late=4, labels_unmatched=1,
     )  # fmt: skip
     commit(store, made, dead, counters, now)
-    for process, status in {
-        "scorer": {"status": "ok", "pid": 4101, "restarts": 0, "rate": 21.4, "lag": 0.4, "latency_p50_ms": 1.9,
-                   "latency_p99_ms": 11.2, "position": f"{now - 300}-0", "model": "m-000042"},
-        "learner": {"status": "ok", "pid": 4102, "restarts": 2, "model": "m-000042", "model_at": now - 17 * MINUTE},
-        "sender": {"status": "ok", "pid": 4103, "restarts": 0},
-        "simulator": {"status": "ok", "pid": 4104, "restarts": 0, "rate": 21.0},
-    }.items():  # fmt: skip
+    model = "m-000042"
+    latency = {"latency_p50_ms": 1.9, "latency_p99_ms": 11.2}
+    beats: dict[str, dict[str, str | int | float]] = {
+        "scorer": {"rate": 21.4, "lag": 0.4, **latency, "position": f"{now - 300}-0", "model": model},
+        "learner": {"restarts": 2, "model": model, "model_at": now - 17 * MINUTE},
+        "sender": {},
+        "simulator": {"rate": 21.0},
+    }
+    for number, (process, status) in enumerate(beats.items()):
+        status = {"status": "ok", "pid": 4101 + number, "restarts": 0, **status}
         store.beat(process, {**status}, now - 2000)
     waiting = store.alerts(("open",), "newest", 50)
     for n, alert in enumerate(waiting[-5:]):

@@ -142,7 +142,7 @@ def test_a_verdict_on_what_has_changed_is_not_written(link: Breakable) -> None:
     assert after is not None
     assert (after.status, after.count) == ("open", first.count + 1)
     assert after.version > version
-    assert "1 more payments joined" in words(app)
+    assert "payments joined this alert (1)" in words(app)
 
 
 def add(store: MemoryStore, decision: Decision) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
-
 import pandas as pd
 import streamlit as st
 
@@ -175,7 +173,11 @@ def _notice() -> None:
     notice = st.session_state.get("notice")
     if notice:
         kind, text = notice
-        {"success": st.success, "info": st.info, "warning": st.warning, "error": st.error}[kind](escape(text))
+        if kind in ("success", "info"):
+            # A toast leaves the case where it is: the next key is pressed without looking for it again.
+            st.toast(text)
+        else:
+            {"warning": st.warning, "error": st.error}[kind](text)
         st.session_state["notice"] = None
 
 

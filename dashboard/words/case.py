@@ -20,7 +20,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "case.say_none": ("No reason was recorded with this decision.", "此决定没有记录原因。"),
     "case.facts": ("Payment", "付款"),
-    "case.payments": ("{count} payments, {usd}", "{count} 笔，{usd}"),
+    "case.payments": ("payments: {count}, {usd} in all", "{count} 笔，共 {usd}"),
     "case.learned": ("✓ learned", "✓ 已学习"),
     "case.unlearned": ("label sent, not learned yet", "标签已发送，尚未学习"),
     "case.late": ("late event", "迟到事件"),

@@ -53,7 +53,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "尚未处理任何数据。请用 `tidegate up` 启动数据流，本页会自动更新。",
     ),
     "restarts_say": (
-        "{process} was restarted {count} times; last report {age} ago.",
+        "{process} had to be restarted ({count}×); last report {age} ago.",
         "{process} 已重启 {count} 次；最近上报于 {age} 前。",
     ),
     "col.entity": ("Entity", "实体"),

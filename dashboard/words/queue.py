@@ -34,7 +34,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "verb.snooze": ("Snooze", "搁置"),
     "verb.undo": ("Undo", "撤销"),
     "verb.help": (
-        "Labels {count} payments of this alert; can be undone with U.",
+        "Labels every payment of this alert ({count}); can be undone with U.",
         "将标记此警报的 {count} 笔付款；可按 U 撤销。",
     ),
     "verb.escalate_help": (
@@ -48,11 +48,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "verb.undo_help": ("Takes back your last action.", "撤销您的上一步操作。"),
     "verb.reopen": ("Reopen", "重新打开"),
     "done.fraud": (
-        "Fraud recorded for {alert}; {count} labels are on their way.",
+        "Fraud recorded for {alert}; labels sent: {count}.",
         "已记录欺诈：{alert}；{count} 条标签已发送。",
     ),
     "done.legitimate": (
-        "Legitimate recorded for {alert}; {count} labels are on their way.",
+        "Legitimate recorded for {alert}; labels sent: {count}.",
         "已记录合法：{alert}；{count} 条标签已发送。",
     ),
     "done.escalated": ("{alert} escalated.", "{alert} 已升级。"),
@@ -61,7 +61,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "done.undo": ("Last action on {alert} taken back.", "已撤销对 {alert} 的上一步操作。"),
     "undo.nothing": ("There is nothing of yours to undo.", "没有可撤销的操作。"),
     "conflict.hits": (
-        "Not written: {count} more payments joined this alert while you read it. Look again, then press.",
+        "Not written: payments joined this alert ({count}) while you read it. Look again, then press.",
         "未写入：阅读期间有 {count} 笔新付款并入。请复核后再按键。",
     ),
     "conflict.other": (
