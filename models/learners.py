@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-import zlib
 from typing import Any
 
 import numpy as np
@@ -110,7 +109,7 @@ class OnlineLearner:
 
     def to_state(self) -> bytes:
         """Everything needed to go on learning. It is a pickle: sign it, and load only what was signed."""
-        body = zlib.compress(pickle.dumps(self.__dict__, protocol=5), level=1)
+        body = pickle.dumps(self.__dict__, protocol=5)
         release = river_version.encode()
         return b"".join((_MAGIC, bytes([len(release)]), release, hashlib.sha256(body).digest(), body))
 
@@ -137,6 +136,6 @@ class OnlineLearner:
                 "the learner state is torn: its checksum differs; take the checkpoint before it"
             )
         learner = cls.__new__(cls)
-        state: dict[str, Any] = pickle.loads(zlib.decompress(body))  # noqa: S301  signed by the caller
+        state: dict[str, Any] = pickle.loads(body)  # noqa: S301  signed by the caller
         learner.__dict__.update(state)
         return learner
