@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -70,6 +71,8 @@ def wait_healthy(port: int, console: subprocess.Popen[bytes]) -> None:
 
 
 if __name__ == "__main__":
+    # SIGTERM as an exception, so that the children are stopped on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with live_console(int(sys.argv[1])) as (_, live, _):
         while True:
             for process, status in live.beats().items():
