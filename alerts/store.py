@@ -99,7 +99,9 @@ class Store(Protocol):
 
     # people
     def claim(self, alert_id: str, actor: str, now: int, lease_ms: int) -> Alert | Conflict: ...
-    def resolve(self, alert_id: str, version: int, verdict: Verdict, actor: str, now: int) -> Alert | Conflict:
+    def resolve(
+        self, alert_id: str, version: int, verdict: Verdict, actor: str, now: int
+    ) -> Alert | Conflict:
         """Resolve with a verdict; a verdict of fraud or legitimate also queues a Label event, once."""
 
     def set_status(

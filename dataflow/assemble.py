@@ -40,7 +40,9 @@ def engine_settings(settings: Settings, mapping: Mapping | None = None, **change
     return msgspec.structs.replace(settings.engine, **changes)  # type: ignore[arg-type]
 
 
-def engine_of(settings: Settings, *, learn_inline: bool, mapping: Mapping | None = None, **changes: object) -> Engine:
+def engine_of(
+    settings: Settings, *, learn_inline: bool, mapping: Mapping | None = None, **changes: object
+) -> Engine:
     """A fresh engine. learn_inline: with a learner of its own (replay); else models come by Control events."""
     chosen = engine_settings(settings, mapping, **changes)
     learner = OnlineLearner(NAMES, negative_rate=chosen.negative_rate) if learn_inline else None

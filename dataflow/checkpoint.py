@@ -126,9 +126,13 @@ class Checkpoints:
                     data = files[page.file] = self._pages(page.file)
                 piece = data[page.offset : page.offset + page.length]
                 if hashlib.blake2b(piece, digest_size=16).digest() != page.digest:
-                    raise SnapshotError(f"{self.directory}/pages-{page.file}.bin: damaged at byte {page.offset}")
+                    raise SnapshotError(
+                        f"{self.directory}/pages-{page.file}.bin: damaged at byte {page.offset}"
+                    )
                 pieces.append(piece)
-            arrays[entry.name] = np.frombuffer(b"".join(pieces), dtype=np.dtype(entry.dtype)).reshape(entry.shape)
+            arrays[entry.name] = np.frombuffer(b"".join(pieces), dtype=np.dtype(entry.dtype)).reshape(
+                entry.shape
+            )
         self._last = manifest
         return chosen, arrays, manifest.meta
 
@@ -145,7 +149,9 @@ class Checkpoints:
         except FileNotFoundError:
             raise SnapshotError(f"{path}: no such checkpoint; complete ones are {self.numbers()}") from None
         if not self._signer.verify(data[32:], data[:32]):
-            raise SnapshotError(f"{path}: not signed with our key - remove the directory to start from the stream")
+            raise SnapshotError(
+                f"{path}: not signed with our key - remove the directory to start from the stream"
+            )
         return msgspec.msgpack.decode(data[32:], type=_Manifest)
 
     def _pages(self, number: int) -> bytes:

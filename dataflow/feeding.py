@@ -58,7 +58,9 @@ class Feeder:
             events = self._warm_up(events, stopping, wait)
         self._live(events, stopping, wait)
 
-    def _warm_up(self, events: Iterator[AnyEvent], stopping: Callable[[], bool], wait: Callable[[float], Any]) -> Iterator[AnyEvent]:
+    def _warm_up(
+        self, events: Iterator[AnyEvent], stopping: Callable[[], bool], wait: Callable[[float], Any]
+    ) -> Iterator[AnyEvent]:
         chunk: list[AnyEvent] = []
         for event in events:
             chunk.append(event)
@@ -73,7 +75,9 @@ class Feeder:
         self._protect_and_send(chunk)
         return events
 
-    def _live(self, events: Iterator[AnyEvent], stopping: Callable[[], bool], wait: Callable[[float], Any]) -> None:
+    def _live(
+        self, events: Iterator[AnyEvent], stopping: Callable[[], bool], wait: Callable[[float], Any]
+    ) -> None:
         per_tick = max(1, round(self._settings.rate / 10))
         due = time.monotonic()
         while not stopping():
@@ -92,7 +96,9 @@ class Feeder:
             self._clock = event.received_at
             protected = self._door.protect_line(self._simulator.raw(event), f"simulator:{self.fed + 1}")
             if isinstance(protected, DeadLetter):
-                raise ValueError(f"the simulator made an event its own door refuses: {protected.reason} {protected.detail}")
+                raise ValueError(
+                    f"the simulator made an event its own door refuses: {protected.reason} {protected.detail}"
+                )
             lines.append(protected)
         self._send(lines, len(events))
 

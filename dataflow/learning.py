@@ -41,7 +41,13 @@ class LearnerProcess:
     """Reads `examples`, writes `artefact:<version>` and `control`. directory: where its own state is saved."""
 
     def __init__(
-        self, url: str, directory: Path, signer: Signer, negative_rate: float, publish_every: int, prefix: str = "tg:"
+        self,
+        url: str,
+        directory: Path,
+        signer: Signer,
+        negative_rate: float,
+        publish_every: int,
+        prefix: str = "tg:",
     ) -> None:
         make_private_directory(directory)
         self._path = directory / "learner.state"
@@ -56,16 +62,11 @@ class LearnerProcess:
         """Learn what has come; the number of examples taken."""
         with self._link.speaking() as client:
             entries = client.xrange(f"{self._prefix}examples", f"({self._cursor}", "+", count=READ)
-        labelled: list[str] = []
         for id_, fields in entries:
             self._take(fields)
             self._cursor = id_.decode()
-            if fields[b"t"]:
-                labelled.append(fields[b"t"].decode())
             if publishes(self._learner.examples, self._every):
                 self._publish()
-        if labelled:
-            self._store.mark_learned(labelled)
         now = now_ms()
         if now - self._beaten >= BEAT_MS:
             self._beat(now)
@@ -116,7 +117,9 @@ class LearnerProcess:
             return
         data = self._path.read_bytes()
         if not self._signer.verify(data[SIGNATURE_BYTES:], data[:SIGNATURE_BYTES]):
-            raise SnapshotError(f"{self._path}: not signed with our key - remove it to learn anew from the stream")
+            raise SnapshotError(
+                f"{self._path}: not signed with our key - remove it to learn anew from the stream"
+            )
         saved = msgspec.msgpack.decode(data[SIGNATURE_BYTES:], type=_Saved)
         self._learner = OnlineLearner.from_state(saved.learner)
         self._cursor, self._version = saved.cursor, saved.version

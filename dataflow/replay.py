@@ -113,7 +113,11 @@ def _cut(items: list[Item], left: int) -> list[Item]:
     """At most `left` transactions; decoding is the engine's work, so a line is taken for one unless it says otherwise."""
     out: list[Item] = []
     for item in items:
-        is_payment = item.event.__class__.__name__ == "Transaction" if item.event is not None else _looks_like(item.line)
+        is_payment = (
+            item.event.__class__.__name__ == "Transaction"
+            if item.event is not None
+            else _looks_like(item.line)
+        )
         if is_payment:
             if left <= 0:
                 break

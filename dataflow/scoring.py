@@ -20,18 +20,26 @@ from dataflow.checkpoint import Checkpoints
 from dataflow.sources.stream import Packet
 from models.decision import DeadLetter, encode_decision
 from models.engine import Engine, Example, Output
+from models.errors import SnapshotError
 from models.freezing import freeze, thaw
 
 
 class Written(NamedTuple):
-    """What a step sends to the sink. first_example: ordinal of the first example. entered: enqueue times, ms."""
+    """What a step sends to the sink.
+
+    first_example: ordinal of the first example. entered: enqueue times, ms. control, unsafe: the lane, and its
+    entries that may hold clear personal data and must not stay there.
+    """
 
     commit: Commit
     examples: list[Example]
     first_example: int
     repeated: list[bytes]
+    labelled: list[str]
     position: tuple[str, str]
     entered: list[int]
+    control: bool
+    unsafe: list[str]
 
 
 class Seals(Protocol):
@@ -56,8 +64,13 @@ class Scorer(StatefulBatchLogic[Packet, Written, int]):
         self._engine, self._checkpoints, self._artefact, self._seal = engine, checkpoints, artefact, seal
         if resume is not None:
             found = checkpoints.load(resume)
-            if found is not None:
-                thaw(engine, found[1], found[2])
+            if found is None:
+                # The source would go on in mid-stream with an engine that has seen nothing.
+                raise SnapshotError(
+                    f"{checkpoints.directory}: checkpoint {resume} is gone; restore the directory, or remove "
+                    "the recovery directory beside it too and start from the stream"
+                )
+            thaw(engine, found[1], found[2])
         checkpoints.drop_after(resume or 0)
 
     def on_batch(self, values: list[Packet]) -> tuple[list[Written], bool]:
@@ -77,7 +90,9 @@ class Scorer(StatefulBatchLogic[Packet, Written, int]):
         examples, hits = counters.examples, counters.alerts
         return self._written(packet, engine.step(packet.items), decided, dead, examples, hits)
 
-    def _written(self, packet: Packet, output: Output, decided: int, dead: int, examples: int, hits: int) -> Written:
+    def _written(
+        self, packet: Packet, output: Output, decided: int, dead: int, examples: int, hits: int
+    ) -> Written:
         engine = self._engine
         encoded = [encode_decision(decision) for decision in output.decisions]
         minutes: Minutes = {}
@@ -97,18 +112,32 @@ class Scorer(StatefulBatchLogic[Packet, Written, int]):
             counters=msgspec.structs.replace(engine.counters), minutes=minutes, stream_time=engine.ledger.clock,
         )  # fmt: skip
         repeated = [encode_decision(decision) for decision in output.repeated]
-        return Written(commit, output.examples, examples + 1, repeated, packet.position, packet.entered)
+        return Written(
+            commit, output.examples, examples + 1, repeated, output.labelled, packet.position, packet.entered,
+            packet.control, [letter.place for letter in output.dead if may_be_clear(letter)],
+        )  # fmt: skip
 
     def _fetch(self, packet: Packet) -> None:
         """Have the snapshots at hand that Control events of this packet name."""
+        found: dict[str, bytes] = {}
         for item in packet.items:
             try:
                 named = msgspec.json.decode(item.line or b"", type=_Named)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 continue  # the engine refuses it with its place
             if named.kind == "model" and named.version:
                 wanted = named.artefact or named.version
-                self._engine.artefacts = {wanted: self._artefact(wanted)}
+                try:
+                    found[wanted] = self._artefact(wanted)
+                except SnapshotError:
+                    continue  # not signed by us: the engine refuses the Control, the flow goes on
+        if found:
+            self._engine.artefacts = found
+
+
+def may_be_clear(letter: DeadLetter) -> bool:
+    """True when the entry held clear personal data, or was no event, so that nobody can tell."""
+    return letter.undecodable or letter.reason == "clear_data"
 
 
 class _Named(msgspec.Struct):

@@ -55,8 +55,8 @@ class SimulatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
     seed: int = 1
     customers: int = 5000
-    warm_up_days: float = 10.0
-    start_days_ago: int = 75
+    warm_up_days: float = 30.0
+    start_days_ago: int = 120
     rate: float = 20.0
 
 

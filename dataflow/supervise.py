@@ -23,7 +23,9 @@ GRACE_S = 15.0
 class Child:
     """One supervised process. log: where its output goes. After CALM_S without a crash the back-off starts anew."""
 
-    def __init__(self, name: str, command: Sequence[str], log: Path, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], log: Path, environment: dict[str, str] | None = None
+    ) -> None:
         self.name, self._command, self._log, self._environment = name, list(command), log, environment or {}
         self.restarts = 0
         self.last_exit: int | None = None
@@ -42,7 +44,12 @@ class Child:
         environment = {**os.environ, **self._environment, PARENT_FD: str(pipe), RESTARTS: str(self.restarts)}
         with open(os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
             self._process = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, pass_fds=(pipe,)
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                pass_fds=(pipe,),
             )
         self._started = time.monotonic()
 

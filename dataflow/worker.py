@@ -108,7 +108,11 @@ def run_learner(settings: Settings, url: str) -> None:
     """Learn examples and publish snapshots."""
     engine = settings.engine
     LearnerProcess(
-        url, settings.directory / "learner", ring_of(settings).signer("model"), engine.negative_rate, engine.publish_every
+        url,
+        settings.directory / "learner",
+        ring_of(settings).signer("model"),
+        engine.negative_rate,
+        engine.publish_every,
     ).run(stop.is_set, stop.wait)
 
 
@@ -121,7 +125,9 @@ def run_sender(settings: Settings, url: str) -> None:
 def run_simulator(settings: Settings, url: str, start: int) -> None:
     """Feed the simulated world through the door."""
     ring, keys = ring_of(settings), FileDataKeys(settings.directory / FILE_NAME)
-    Feeder(url, lambda clock: Door(ring, keys, clock=clock), settings.simulator, settings.flow, start).run(stop.is_set, stop.wait)
+    Feeder(url, lambda clock: Door(ring, keys, clock=clock), settings.simulator, settings.flow, start).run(
+        stop.is_set, stop.wait
+    )
 
 
 def console_settings(settings: Settings, path: Path) -> None:

@@ -19,7 +19,7 @@ Float = npt.NDArray[np.float64]
 WEIGHTS = (0.2, 0.75, 0.05)
 """Parts of logistic regression, forest and half-space trees in the blended log-odds."""
 KEPT = 10_000
-FEWEST_FRAUDS, FEWEST_GOOD = 20, 100
+FEWEST_FRAUDS, FEWEST_GOOD = 20, 500
 
 
 class CalibrationRing:
@@ -32,6 +32,11 @@ class CalibrationRing:
         """Remember raw scores [3] given before the label was known; weight undoes every sampling."""
         logistic, forest, anomaly = scores.tolist()
         self._rows.append((logistic, forest, anomaly, float(fraud), float(weight)))
+
+    def ready(self) -> bool:
+        """True when enough settled scores are kept to say how probable a score makes a fraud."""
+        frauds = sum(row[3] > 0.5 for row in self._rows)
+        return frauds >= FEWEST_FRAUDS and len(self._rows) - frauds >= FEWEST_GOOD
 
     def fit(self, negative_rate: float) -> Calibration:
         """The calibration by the scores kept; with too few of them only the sampling is undone."""

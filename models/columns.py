@@ -54,8 +54,22 @@ ROW_COLUMNS: dict[str, Kind] = {
 }
 """Columns of the transaction itself; the feature catalogue adds its names, the models add `risk`."""
 
-DISTINCT_COLUMNS = ("card", "customer", "device", "ip", "merchant", "payee", "bin", "partner", "corridor",
-                    "issuer_country", "ip_country", "ship_country", "currency", "ship")
+DISTINCT_COLUMNS = (
+    "card",
+    "customer",
+    "device",
+    "ip",
+    "merchant",
+    "payee",
+    "bin",
+    "partner",
+    "corridor",
+    "issuer_country",
+    "ip_country",
+    "ship_country",
+    "currency",
+    "ship",
+)
 """What `velocity(distinct, …)` can count: identities and a few texts."""
 
 

@@ -49,7 +49,9 @@ class Lift(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lift: str
 
 
-def changed(active: tuple[Containment, ...], payload: bytes | msgspec.Raw, version: str) -> tuple[Containment, ...]:
+def changed(
+    active: tuple[Containment, ...], payload: bytes | msgspec.Raw, version: str
+) -> tuple[Containment, ...]:
     """The containments in force after a Control; raises msgspec.DecodeError for a payload that is neither form."""
     try:
         lifted = msgspec.json.decode(payload, type=Lift).lift

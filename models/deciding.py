@@ -32,10 +32,11 @@ class Scored(NamedTuple):
 
 
 def decisions_of(
-    engine: Engine, payments: Sequence[Transaction], columns: Mapping[str, Column], vectors: Float, scored: Scored,
+    engine: Engine, payments: Sequence[Transaction], columns: Mapping[str, Column], values: Float, vectors: Float,
+    scored: Scored,
     late: np.ndarray,
 ) -> list[Decision]:  # fmt: skip
-    """One Decision a transaction, in order."""
+    """One Decision a transaction, in order. values: features as they are; vectors: as the models saw them."""
     m = len(payments)
     if m == 0:
         return []
@@ -54,10 +55,14 @@ def decisions_of(
         snapshot = scored.snapshots[i]
         version = versions.get(snapshot.version)
         if version is None:
-            version = versions[snapshot.version] = Versions(snapshot.version, pack.version, LISTS_NONE, engine.fx.version)
+            version = versions[snapshot.version] = Versions(
+                snapshot.version, pack.version, LISTS_NONE, engine.fx.version
+            )
         rules = hit_rows.get(i, [])
         hits = [_hit(pack.rules[r]) for r in rules]
-        contained: list[Action] = [c.action for c in engine.containments if c.covers(t)] if engine.containments else []
+        contained: list[Action] = (
+            [c.action for c in engine.containments if c.covers(t)] if engine.containments else []
+        )
         band, action = decide(engine.thresholds, risks[i], hits, contained)
         reasons: list[Reason] = []
         not_assessed: list[str] = []
@@ -65,15 +70,23 @@ def decisions_of(
             _, shares = snapshot.contributions(vectors[i])
             reasons = [rule_reason(pack.rules[r], columns, i) for r in rules]
             reasons.extend(_contained(c) for c in contained)
-            reasons.extend(feature_reasons(vectors[i], shares))
+            reasons.extend(feature_reasons(values[i], shares))
             not_assessed = [pack.rules[int(r)].id for r in np.flatnonzero(verdicts[:, i] == -1)]
         out.append(
             Decision(
-                id=t.id, event_time=t.event_time, risk=risks[i], band=band, action=action, rules=hits, reasons=reasons,
+                id=t.id,
+                event_time=t.event_time,
+                risk=risks[i],
+                band=band,
+                action=action,
+                rules=hits,
+                reasons=reasons,
                 not_assessed=not_assessed,
                 scores={name: values[i] for name, values in by_model.items() if not math.isnan(values[i])},
-                versions=version, context=_context(t, usd[i]), late=bool(late[i]),
-                features=_features(vectors[i]) if settings.with_features else None,
+                versions=version,
+                context=_context(t, usd[i]),
+                late=bool(late[i]),
+                features=_features(values[i]) if settings.with_features else None,
             )  # fmt: skip
         )
     return out

@@ -118,9 +118,18 @@ class Counters(msgspec.Struct, kw_only=True):
 
     def balanced(self) -> bool:
         """True while both counting identities hold."""
-        return self.events_in == (
-            self.transactions + self.behaviours + self.labels + self.controls + self.others + self.undecodable
-        ) and self.transactions == self.decided + self.dead_lettered + self.duplicates
+        return (
+            self.events_in
+            == (
+                self.transactions
+                + self.behaviours
+                + self.labels
+                + self.controls
+                + self.others
+                + self.undecodable
+            )
+            and self.transactions == self.decided + self.dead_lettered + self.duplicates
+        )
 
 
 _encoder = msgspec.json.Encoder()

@@ -20,7 +20,7 @@ from models.controls import apply_control
 from models.decision import Counters, DeadLetter, Decision
 from models.deciding import Scored, decisions_of
 from models.events import Control, Heartbeat, Label, Settlement, Transaction
-from models.features import NAMES, RULE_KINDS, matrix
+from models.features import NAMES, RULE_KINDS, for_models, matrix
 from models.intake import Taken, dollars, read, refused
 from models.ledger import ACT, CONFLICT, DUPLICATE, LABEL, MATCHED, NEW, PAY, SKIP, UNMATCHED, Ledger, Walk
 from models.money import FxTable
@@ -51,7 +51,7 @@ class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     most entities kept, by entity. explain_all: reasons also for band low.
     """
 
-    settle_after_ms: int = 14 * DAY_MS
+    settle_after_ms: int = 10 * DAY_MS
     negative_rate: float = 0.1
     publish_every: int = 1000
     ledger_rows: int = 2**22
@@ -75,21 +75,17 @@ class Learner(Protocol):
 
 
 class Example(NamedTuple):
-    """A vector whose outcome became known: what a learner in its own process is sent.
-
-    transaction_id: of the payment when a label told the outcome, None when it settled without one.
-    """
+    """A vector whose outcome window closed: what a learner in its own process is sent."""
 
     vector: Float
     fraud: bool
-    transaction_id: str | None
 
 
 class Output:
     """What one step gives, in stream order.
 
-    repeated: decisions of exact duplicates, given again. examples: outcomes that became known. published:
-    snapshots an inline learner completed.
+    repeated: decisions of exact duplicates, given again. examples: outcomes whose window closed. published:
+    snapshots an inline learner completed. labelled: transactions whose label was taken in.
     """
 
     def __init__(self) -> None:
@@ -98,6 +94,7 @@ class Output:
         self.dead: list[DeadLetter] = []
         self.examples: list[Example] = []
         self.published: list[bytes] = []
+        self.labelled: list[str] = []
         self._refused: list[tuple[int, DeadLetter]] = []
 
     def refuse(self, position: int, letter: DeadLetter) -> None:
@@ -114,7 +111,12 @@ class Engine:
     """State and rules of one stream. `learner` None: models come only by Control events."""
 
     def __init__(
-        self, settings: EngineSettings, pack: Pack, fx: FxTable, snapshot: Snapshot, learner: Learner | None = None
+        self,
+        settings: EngineSettings,
+        pack: Pack,
+        fx: FxTable,
+        snapshot: Snapshot,
+        learner: Learner | None = None,
     ) -> None:
         self.settings, self.fx, self.snapshot, self.learner = settings, fx, snapshot, learner
         self.thresholds = settings.thresholds
@@ -122,7 +124,9 @@ class Engine:
         self.interner = Interner()
         self.state = EntityState(settings.capacities)
         self.velocities = Velocities(self.interner)
-        self.ledger = Ledger(settings.ledger_rows, len(ENTITIES), settings.settle_after_ms, settings.negative_rate)
+        self.ledger = Ledger(
+            settings.ledger_rows, len(ENTITIES), settings.settle_after_ms, settings.negative_rate
+        )
         self.vectors = Vectors(settings.vector_rows, len(NAMES))
         self.containments: tuple[Containment, ...] = ()
         self.artefacts: dict[str, bytes] = {}
@@ -185,25 +189,27 @@ class Engine:
         placed = self.state.place(sub)
         view = self.state.advance(placed, events, columns, walk.deltas[part], self.interner)
         asked = self.velocities.advance(placed, events, columns)
-        vectors = matrix(view)
+        values = matrix(view)
+        vectors = for_models(values)
         sequences = walk.sequences[new]
         self.vectors.put(sequences, vectors)
-        swaps = self._learn(walk, before + np.cumsum(new), taken, output)
+        swaps = self._learn(walk, before + np.cumsum(new), output)
         scored = self._score(vectors, np.flatnonzero(new), swaps)
-        features = as_columns(vectors)
+        features = as_columns(values)
         everything: dict[str, Column] = {**columns, **features, **asked, "risk": scored.risk}
         late = _late(view.profiles["card"], view.profiles["customer"], view.times)
-        made = decisions_of(self, payments, everything, vectors, scored, late)
+        made = decisions_of(self, payments, everything, values, vectors, scored, late)
         self.counters.decided += len(made)
         self.counters.late += int(late.sum())
         for sequence, decision in zip(sequences.tolist(), made, strict=True):
             self._recent[sequence] = decision
         output.decisions.extend(made)
+        output.labelled.extend(e.transaction_id for e in events if type(e) is Label)
         self._repeat(taken, rows, walk.answers, walk.sequences, output)
         while len(self._recent) > _RECENT:
             self._recent.popitem(last=False)
 
-    def _learn(self, walk: Walk, upto: Int64, taken: Taken, output: Output) -> list[tuple[int, Snapshot]]:
+    def _learn(self, walk: Walk, upto: Int64, output: Output) -> list[tuple[int, Snapshot]]:
         """Hand ripe examples on; returns (row, model in force after that row) for models completed here."""
         swaps: list[tuple[int, Snapshot]] = []
         for sequence, fraud, row in walk.examples.tolist():
@@ -211,9 +217,7 @@ class Engine:
             if vector is None:
                 self.vectors_gone += 1
                 continue
-            event = taken.events[row]
-            labelled = isinstance(event, Label) and walk.sequences[row] == sequence
-            output.examples.append(Example(vector, fraud == 1, event.transaction_id if labelled else None))
+            output.examples.append(Example(vector, fraud == 1))
             learner = self.learner
             if learner is None:
                 continue
@@ -259,8 +263,8 @@ class Engine:
 
 
 def publishes(examples: int, every: int) -> bool:
-    """True when a model is due after this many learnt examples: early ones at 100, 200 and 500, then regularly."""
-    return examples % every == 0 or (examples < every and examples in (100, 200, 500))
+    """True when a model is due after this many learnt examples."""
+    return examples % every == 0
 
 
 def _late(card: Float, customer: Float, times: Int64) -> np.ndarray:

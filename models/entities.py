@@ -150,9 +150,7 @@ class EntityTable:
         slots = np.empty(rows.shape[0], dtype=np.int32)
         fresh = np.empty(rows.shape[0], dtype=np.bool_)
         limit = min(self.size, self.capacity)
-        _assign(
-            self.index, self.keys, self.links, self.pinned, self.state, limit, rows, create, slots, fresh
-        )
+        _assign(self.index, self.keys, self.links, self.pinned, self.state, limit, rows, create, slots, fresh)
         return slots, fresh
 
     def pin(self, key: int, pinned: bool) -> None:

@@ -1,15 +1,15 @@
 """The exception tree of Tidegate.
 
-    TidegateError
-    ├── EventError          an event cannot be taken: what, where, and how to mend it
-    ├── MoneyError          an amount cannot be converted (unknown currency, stale rate)
-    ├── RuleError           a rule or pack is refused: file, line, column
-    ├── SnapshotError       a checkpoint or model snapshot is missing, torn or not signed by us
-    ├── SettingsError       tidegate.toml or the environment is wrong
-    ├── MappingError        a column mapping does not fit its file
-    ├── SourceError         a file of events cannot be opened or read
-    ├── CustodyError        keys, pseudonyms or envelopes
-    └── StoreError          the store refused or cannot be reached
+TidegateError
+├── EventError          an event cannot be taken: what, where, and how to mend it
+├── MoneyError          an amount cannot be converted (unknown currency, stale rate)
+├── RuleError           a rule or pack is refused: file, line, column
+├── SnapshotError       a checkpoint or model snapshot is missing, torn or not signed by us
+├── SettingsError       tidegate.toml or the environment is wrong
+├── MappingError        a column mapping does not fit its file
+├── SourceError         a file of events cannot be opened or read
+├── CustodyError        keys, pseudonyms or envelopes
+└── StoreError          the store refused or cannot be reached
 """
 
 from __future__ import annotations

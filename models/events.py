@@ -52,7 +52,12 @@ class ScreenResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=F
 
 
 class Event(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True, tag_field="type"
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    kw_only=True,
+    tag_field="type",
 ):
     """What every event has.
 
@@ -155,9 +160,7 @@ class Settlement(Event, frozen=True, tag="settlement", gc=False):
     partner: Id | None = None
 
 
-ControlKind = Literal[
-    "containment", "model", "rules", "lists", "limits", "fx", "thresholds", "pin", "unpin"
-]
+ControlKind = Literal["containment", "model", "rules", "lists", "limits", "fx", "thresholds", "pin", "unpin"]
 
 
 class Control(Event, frozen=True, tag="control", gc=False):

@@ -68,7 +68,9 @@ def thaw(engine: Engine, arrays: Arrays, meta: bytes) -> None:
     try:
         frozen = msgspec.msgpack.decode(meta, type=Frozen)
     except msgspec.DecodeError as error:
-        raise SnapshotError(f"checkpoint record: {error} - made by another version? start from the stream") from None
+        raise SnapshotError(
+            f"checkpoint record: {error} - made by another version? start from the stream"
+        ) from None
     if frozen.format != FORMAT:
         raise SnapshotError(f"checkpoint format {frozen.format}, this version reads {FORMAT}")
     engine.interner.codes.clear()

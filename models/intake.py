@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 
 from models.clear_data import find_clear, may_hold_clear
@@ -60,7 +61,11 @@ class Taken:
         """Hash of what each sender sent: the door's content token, else the bytes."""
         return hash_lines(
             [
-                event.content.encode() if event.content is not None else line if line is not None else encode(event)
+                event.content.encode()
+                if event.content is not None
+                else line
+                if line is not None
+                else encode(event)
                 for event, line in zip(self.events, self.lines, strict=True)
             ]
         )
@@ -78,14 +83,20 @@ def read(item: Item, counters: Counters) -> AnyEvent | DeadLetter:
         except EventError as error:
             counters.undecodable += 1
             return DeadLetter(
-                reason=error.reason, detail=error.detail, place=item.place, undecodable=True, data=_text(item.line)
+                reason=error.reason,
+                detail=error.detail,
+                place=item.place,
+                undecodable=True,
+                data=_text(item.line),
             )
     name = _COUNTER[type(event)]
     setattr(counters, name, getattr(counters, name) + 1)
     if item.line is not None and may_hold_clear(item.line):
         found = find_clear(event)
         if found is not None:
-            return refused(event, item.place, item.line, "clear_data", found, counters)
+            letter = refused(event, item.place, item.line, "clear_data", found, counters)
+            # The id may be the very thing: it stays in the sealed bytes only.
+            return msgspec.structs.replace(letter, event_id=None)
     if event.event_time > event.received_at + FUTURE_TOLERANCE_MS:
         ahead = (event.event_time - event.received_at) / 1000
         detail = f"event_time is {ahead:.0f} s after received_at - at `$.event_time`"
@@ -118,7 +129,10 @@ def dollars(events: Sequence[AnyEvent], rows: Rows, fx: FxTable) -> tuple[Float,
     out[at] = usd
     bad = {at[i]: (reason_of(message), f"{message} - at `$.currency`") for i, message in errors.items()}
     for i in np.flatnonzero(usd > MAX_USD).tolist():
-        bad[at[i]] = ("amount_out_of_range", f"{usd[i]:.0f} US dollars, at most {MAX_USD:.0f} - at `$.amount`")
+        bad[at[i]] = (
+            "amount_out_of_range",
+            f"{usd[i]:.0f} US dollars, at most {MAX_USD:.0f} - at `$.amount`",
+        )
     return out, bad
 
 

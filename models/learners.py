@@ -18,7 +18,7 @@ from river import __version__ as river_version  # type: ignore[attr-defined]
 
 from models import snapshot
 from models.anomaly import GoodHalfSpace
-from models.blend import FEWEST_FRAUDS, FEWEST_GOOD, CalibrationRing
+from models.blend import CalibrationRing
 from models.errors import SnapshotError
 from models.forest import BoundedForest
 from models.logistic import OnlineLogistic
@@ -86,8 +86,8 @@ class OnlineLearner:
             self._view = Snapshot.from_bytes(self._compiled())
 
     def snapshot(self) -> bytes:
-        """The models as they are, compiled for serving; untrained while too little has been learnt."""
-        if self.frauds < FEWEST_FRAUDS or self.examples - self.frauds < FEWEST_GOOD:
+        """The models as they are, compiled for serving; untrained while they cannot be calibrated yet."""
+        if not self._ring.ready():
             return Snapshot.untrained(self.features).data
         return self._compiled()
 

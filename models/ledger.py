@@ -1,8 +1,12 @@
 """The ledger: a ring of the transactions seen, by id.
 
-It recognises duplicates and conflicts, finds the transaction a late label speaks of, and settles what stays
-without a label: a transaction is a settled negative `settle_after` ms after it was received. Declined
-authorisations have no outcome and are never settled. All in one pass over the rows in stream order, so that
+It recognises duplicates and conflicts, finds the transaction a late label speaks of, and closes the outcome window of
+each transaction `settle_after` ms after it was received: without a label it is then a settled negative.
+
+Outcomes are learnt when the window closes, frauds too (a later label at once). Were frauds learnt on arrival and good
+payments only after the window, every quantity that grows with time would seem to tell them apart, and the base rate
+would be wrong. Memory of known frauds (windows, features) takes labels in at once. Declined authorisations have no
+outcome: they are never settled, and only a fraud label makes one an example. All in one pass over the rows in stream order, so that
 nothing depends on the batch size.
 """
 
@@ -121,10 +125,12 @@ def _walk(
                     ring_outcome[row] = outcome
                     for e in range(entities.shape[1]):
                         entities[i, e] = ring_entities[row, e]
-                    examples[found, 0] = index[at]
-                    examples[found, 1] = fraud[i]
-                    examples[found, 2] = i
-                    found += 1
+                    # Within its outcome window it is learnt when the window closes, like everything else.
+                    if index[at] < state[_SETTLE] and (outcome == _FRAUD or kept(ids[i], rate)):
+                        examples[found, 0] = index[at]
+                        examples[found, 1] = fraud[i]
+                        examples[found, 2] = i
+                        found += 1
         while state[_SETTLE] < state[_NEXT]:
             row = state[_SETTLE] % ring
             # Strictly later: a label that comes at the very moment is still in time.
@@ -132,13 +138,14 @@ def _walk(
                 break
             if ring_outcome[row] == _OPEN:
                 ring_outcome[row] = _SETTLED
-                if kept(ring_ids[row], rate):
-                    if found >= examples.shape[0]:
-                        return -1
-                    examples[found, 0] = state[_SETTLE]
-                    examples[found, 1] = 0
-                    examples[found, 2] = i
-                    found += 1
+            outcome = ring_outcome[row]
+            if outcome == _FRAUD or (outcome != _NO_OUTCOME and kept(ring_ids[row], rate)):
+                if found >= examples.shape[0]:
+                    return -1
+                examples[found, 0] = state[_SETTLE]
+                examples[found, 1] = 1 if outcome == _FRAUD else 0
+                examples[found, 2] = i
+                found += 1
             state[_SETTLE] += 1
     return found
 
@@ -224,7 +231,10 @@ class Ledger:
     def arrays(self) -> Arrays:
         """State for the checkpoint; the index is rebuilt."""
         used = min(self.sequence, self.ids.shape[0])
-        rows = {name: getattr(self, name)[:used] for name in ("ids", "contents", "received", "entities", "outcome")}
+        rows = {
+            name: getattr(self, name)[:used]
+            for name in ("ids", "contents", "received", "entities", "outcome")
+        }
         return {**rows, "state": self.state}
 
     def restore(self, arrays: Arrays) -> None:

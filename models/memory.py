@@ -24,7 +24,9 @@ _FORGET = 1.0 / 30.0
 
 
 @kernel
-def _profile(slots: Ints, fresh: Flags, pay: Flags, times: Int64, usd: Float, place: Ints, state: Float, out: Float) -> None:
+def _profile(
+    slots: Ints, fresh: Flags, pay: Flags, times: Int64, usd: Float, place: Ints, state: Float, out: Float
+) -> None:
     for i in range(slots.shape[0]):
         s = slots[i]
         if s < 0:

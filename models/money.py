@@ -54,7 +54,9 @@ class FxTable:
 
     def __init__(self, file: _File) -> None:
         if not file.table:
-            raise MoneyError("fx table: `table` is empty - give at least one [[table]] with as_of and per_usd")
+            raise MoneyError(
+                "fx table: `table` is empty - give at least one [[table]] with as_of and per_usd"
+            )
         for rates in file.table:
             for currency, rate in rates.per_usd.items():
                 if not (0.0 < rate < 1e9):
@@ -86,7 +88,9 @@ class FxTable:
     @classmethod
     def default(cls) -> FxTable:
         """The table that ships with the project."""
-        return cls.from_toml(resources.files("models").joinpath("data/fx.toml").read_text(), "models/data/fx.toml")
+        return cls.from_toml(
+            resources.files("models").joinpath("data/fx.toml").read_text(), "models/data/fx.toml"
+        )
 
     def to_json(self) -> bytes:
         """The payload of a Control event that carries this table."""
@@ -152,7 +156,9 @@ def _millis(day: dt.date) -> int:
     return int(dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC).timestamp() * 1000)
 
 
-def fx_payload(version: str, source: str, max_age_days: float, tables: dict[str, dict[str, float]]) -> dict[str, Any]:
+def fx_payload(
+    version: str, source: str, max_age_days: float, tables: dict[str, dict[str, float]]
+) -> dict[str, Any]:
     """The JSON object of an `fx` Control: `tables` maps an ISO date to units per US dollar."""
     rows = [{"as_of": day, "per_usd": rates} for day, rates in tables.items()]
     return {"version": version, "source": source, "max_age_days": max_age_days, "table": rows}

@@ -86,7 +86,10 @@ def distance_km(a: str, b: str) -> float:
             return float("nan")
         (lat1, lon1, _), (lat2, lon2, _) = PLACES[a], PLACES[b]
         p, q = math.radians(lat1), math.radians(lat2)
-        h = math.sin((q - p) / 2) ** 2 + math.cos(p) * math.cos(q) * math.sin(math.radians(lon2 - lon1) / 2) ** 2
+        h = (
+            math.sin((q - p) / 2) ** 2
+            + math.cos(p) * math.cos(q) * math.sin(math.radians(lon2 - lon1) / 2) ** 2
+        )
         found = _distances[(a, b)] = 2 * 6371.0 * math.asin(min(1.0, math.sqrt(h)))
     return found
 

@@ -50,7 +50,13 @@ def feature_reasons(row: Float, shares: Sequence[tuple[int, float]]) -> list[Rea
     rest = math.fsum(share for _, share in ordered[TOP:])
     if rest != 0.0:
         reasons.append(
-            Reason(code="other", kind="feature", text_en="all other features together", text_zh="其余特征合计", share=rest)
+            Reason(
+                code="other",
+                kind="feature",
+                text_en="all other features together",
+                text_zh="其余特征合计",
+                share=rest,
+            )
         )
     return reasons
 
@@ -79,7 +85,13 @@ def _feature_reason(row: Float, index: int, share: float) -> Reason:
         usual_en, usual_zh = _measure(usual, feature.unit)
         text_en, text_zh = f"{text_en}, usual is {usual_en}", f"{text_zh}，平时为 {usual_zh}"
     return Reason(
-        code=feature.name, kind="feature", text_en=text_en, text_zh=text_zh, observed=value, usual=usual, share=share
+        code=feature.name,
+        kind="feature",
+        text_en=text_en,
+        text_zh=text_zh,
+        observed=value,
+        usual=usual,
+        share=share,
     )
 
 
@@ -89,7 +101,9 @@ def rule_reason(rule: CompiledRule, columns: Mapping[str, Column], row: int) -> 
     facts = "; ".join(
         f"{c.expression} = {_shown(c.observed)} ({c.operator} {_shown(c.threshold)})" for c in causes[:4]
     )
-    first = next((c for c in causes if isinstance(c.observed, float) and isinstance(c.threshold, float)), None)
+    first = next(
+        (c for c in causes if isinstance(c.observed, float) and isinstance(c.threshold, float)), None
+    )
     return Reason(
         code=rule.id, kind="rule",
         text_en=f"{rule.title_en}: {facts}" if facts else rule.title_en,

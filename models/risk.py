@@ -49,7 +49,9 @@ def strictest(actions: list[Action]) -> Action:
     return max(actions, key=_RANK.__getitem__, default="APPROVE")
 
 
-def decide(thresholds: Thresholds, risk: float, hits: list[RuleHit], contained: list[Action]) -> tuple[Band, Action]:
+def decide(
+    thresholds: Thresholds, risk: float, hits: list[RuleHit], contained: list[Action]
+) -> tuple[Band, Action]:
     """Band and action of a transaction. Shadow hits change neither."""
     band = thresholds.band(risk)
     asked: list[Action] = [thresholds.action(band), *contained]

@@ -109,7 +109,9 @@ _FLAG = {None: np.nan, True: 1.0, False: 0.0}
 _PROOF = {"passed": 1.0, "failed": 0.0, "absent": 0.0}
 
 
-def columns_of(payments: list[Transaction], usd: Float, times: Int64, interner: Interner) -> dict[str, Column]:
+def columns_of(
+    payments: list[Transaction], usd: Float, times: Int64, interner: Interner
+) -> dict[str, Column]:
     """The row columns (models.columns.ROW_COLUMNS) of m transactions."""
     nan = float("nan")
     columns: dict[str, Column] = {
@@ -118,8 +120,12 @@ def columns_of(payments: list[Transaction], usd: Float, times: Int64, interner: 
     authorised = [t.authorisation for t in payments]
     columns["amount_usd"] = usd
     columns["amount_minor"] = np.array([t.amount for t in payments], dtype=np.float64)
-    columns["declined"] = np.array([nan if a is None else a == "declined" for a in authorised], dtype=np.float64)
-    columns["approved"] = np.array([nan if a is None else a == "approved" for a in authorised], dtype=np.float64)
+    columns["declined"] = np.array(
+        [nan if a is None else a == "declined" for a in authorised], dtype=np.float64
+    )
+    columns["approved"] = np.array(
+        [nan if a is None else a == "approved" for a in authorised], dtype=np.float64
+    )
     origin = [t.payer_country or t.issuer_country for t in payments]
     columns["cross_border"] = np.array(
         [nan if a is None or t.payee_country is None else a != t.payee_country
@@ -140,7 +146,9 @@ def columns_of(payments: list[Transaction], usd: Float, times: Int64, interner: 
     )
     local = times + local_offsets([o or t.ip_country for o, t in zip(origin, payments, strict=True)], times)
     # Where the country is not known at all (anonymised data), UTC is the only clock there is.
-    nowhere = np.array([o is None and t.ip_country is None for o, t in zip(origin, payments, strict=True)], dtype=np.bool_)
+    nowhere = np.array(
+        [o is None and t.ip_country is None for o, t in zip(origin, payments, strict=True)], dtype=np.bool_
+    )
     local = np.where(nowhere, times, local)
     columns["hour_local"] = np.floor(local % DAY_MS / HOUR_MS)
     columns["weekday_local"] = (np.floor(local / DAY_MS) + 3) % 7

@@ -31,7 +31,9 @@ _COLUMN_OF = {name: index for index, name in enumerate(ENTITIES)}
 class Placed:
     """A batch with its slots: what windows of any kind need. Rows are those that take part, in order."""
 
-    def __init__(self, rows: Rows, slots: dict[str, Ints], fresh: dict[str, Flags], sizes: dict[str, int]) -> None:
+    def __init__(
+        self, rows: Rows, slots: dict[str, Ints], fresh: dict[str, Flags], sizes: dict[str, int]
+    ) -> None:
         self.rows, self.slots, self.fresh, self.sizes = rows, slots, fresh, sizes
         self.pay = np.flatnonzero(rows.kinds == PAY)
         self._buckets: dict[int, Int64] = {}
@@ -60,12 +62,19 @@ class EntityState:
         create = rows.kinds != LABEL
         slots, fresh, sizes = {}, {}, {}
         for name, table in self.tables.items():
-            slots[name], fresh[name] = table.assign(np.ascontiguousarray(rows.entities[:, _COLUMN_OF[name]]), create)
+            slots[name], fresh[name] = table.assign(
+                np.ascontiguousarray(rows.entities[:, _COLUMN_OF[name]]), create
+            )
             sizes[name] = table.size
         return Placed(rows, slots, fresh, sizes)
 
     def advance(
-        self, placed: Placed, events: Sequence[AnyEvent], columns: dict[str, Column], deltas: Ints, interner: Interner
+        self,
+        placed: Placed,
+        events: Sequence[AnyEvent],
+        columns: dict[str, Column],
+        deltas: Ints,
+        interner: Interner,
     ) -> View:
         """Add the rows to every window and memory; answer for the transactions among them.
 
@@ -78,7 +87,11 @@ class EntityState:
             names = SUMS[entity, window]
             values = np.stack([series[name] for name in names], axis=1)
             out = group.advance(
-                placed.slots[entity], placed.fresh[entity], placed.buckets(shape_of(window)[0]), values, sizes[entity]
+                placed.slots[entity],
+                placed.fresh[entity],
+                placed.buckets(shape_of(window)[0]),
+                values,
+                sizes[entity],
             )[pay]
             for index, name in enumerate(names):
                 sums[entity, window, name] = column_or(out[:, index])
@@ -90,7 +103,9 @@ class EntityState:
                 counted[what], sizes[entity],
             )  # fmt: skip
             distinct[entity, window, what] = column_or(count[pay])
-            gaps[entity, window, what] = np.where(gap[pay] > 0, column_or(gap[pay]) / 1000.0, column_or(gap[pay]))
+            gaps[entity, window, what] = np.where(
+                gap[pay] > 0, column_or(gap[pay]) / 1000.0, column_or(gap[pay])
+            )
         return self._remember(placed, events, columns, interner, sums, distinct, gaps)
 
     def _remember(
@@ -127,7 +142,8 @@ class EntityState:
         """Hashes of what distinct windows count; only transactions are counted."""
         is_pay = placed.rows.kinds == PAY
         counted = {
-            name: np.where(is_pay, placed.rows.entities[:, index], np.uint64(0)) for name, index in _COLUMN_OF.items()
+            name: np.where(is_pay, placed.rows.entities[:, index], np.uint64(0))
+            for name, index in _COLUMN_OF.items()
         }
         counted["ship"] = hash_texts([e.ship_token or "" if type(e) is Transaction else "" for e in events])
         return counted
@@ -146,7 +162,9 @@ class EntityState:
         return {
             **{f"table/{name}": table for name, table in self.tables.items()},
             **{f"sum/{entity}/{window}": group for (entity, window), group in self.sums.items()},
-            **{f"distinct/{entity}/{window}/{what}": d for (entity, window, what), d in self.distinct.items()},
+            **{
+                f"distinct/{entity}/{window}/{what}": d for (entity, window, what), d in self.distinct.items()
+            },
             **{f"profile/{name}": memory for name, memory in self.profiles.items()},
             "acts": self.acts,
             "hours": self.hours,

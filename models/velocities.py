@@ -45,12 +45,16 @@ class Velocities:
                 continue
             self.specs[name] = spec
             _, span, slack = (1, 1, 1) if spec.calendar else shape_of(spec.window_ms)
-            self.windows[name] = DistinctWindows(span, slack) if spec.agg == "distinct" else SumWindows(2, span, slack)
+            self.windows[name] = (
+                DistinctWindows(span, slack) if spec.agg == "distinct" else SumWindows(2, span, slack)
+            )
             self.since[name] = now
             if spec.where is not None:
                 self._where[name] = compile_expression(spec.where, self._interner)
 
-    def advance(self, placed: Placed, events: Sequence[AnyEvent], columns: dict[str, Column]) -> dict[str, Float]:
+    def advance(
+        self, placed: Placed, events: Sequence[AnyEvent], columns: dict[str, Column]
+    ) -> dict[str, Float]:
         """Values (m,) by column name for the m transactions of a batch, NaN where not assessed."""
         n, pay = placed.rows.kinds.shape[0], placed.pay
         out: dict[str, Float] = {}
@@ -58,15 +62,24 @@ class Velocities:
             where = self._where.get(name)
             taken = np.zeros(n, dtype=np.bool_)
             taken[pay] = True if where is None else where.evaluate(columns, pay.shape[0]) == 1
-            slots, fresh, size = placed.slots[spec.entity], placed.fresh[spec.entity], placed.sizes[spec.entity]
+            slots, fresh, size = (
+                placed.slots[spec.entity],
+                placed.fresh[spec.entity],
+                placed.sizes[spec.entity],
+            )
             buckets = self._buckets(placed, spec)
             windows = self.windows[name]
             if isinstance(windows, DistinctWindows):
-                counted = np.where(taken, self._counted(placed, events, columns, spec.field or ""), np.uint64(0))
+                counted = np.where(
+                    taken, self._counted(placed, events, columns, spec.field or ""), np.uint64(0)
+                )
                 count, _ = windows.advance(slots, fresh, buckets, placed.rows.times, counted, size)
                 value = column_or(count[pay])
             else:
-                value = self._summed(windows.advance(slots, fresh, buckets, _amounts(placed, columns, spec, taken), size)[pay], spec)
+                value = self._summed(
+                    windows.advance(slots, fresh, buckets, _amounts(placed, columns, spec, taken), size)[pay],
+                    spec,
+                )
             began = self.since[name]
             if began:
                 value = np.where(placed.rows.times[pay] >= began + spec.window_ms, value, np.nan)

@@ -13,23 +13,35 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 from alerts.redis_link import RedisLink
 from alerts.redis_store import RedisStore
 from dataflow.scoring import Written, now_ms
+from models.errors import StoreError
 
 KEPT_EXAMPLES = 500_000
 KEPT_LATENCIES = 4096
 EPOCHS_KEPT = 4
 BEAT_MS = 1000
+REWRITE_MS = 60_000
+"""Least time between two rewrites of the server's log for the sake of deleted entries."""
 
 
-class StoreSinkPartition(StatefulSinkPartition[Written, None]):
-    """Writes to the store at `url`; says once a second how it is."""
+class StoreSinkPartition(StatefulSinkPartition[Written, list[list[str]]]):
+    """Writes to the store at `url`; says once a second how it is.
 
-    def __init__(self, url: str, prefix: str, keep_decisions: int, restarts: int) -> None:
+    unsafe: by epoch, oldest first, entries (keys of lane and id) that may hold clear personal data. They are deleted when no
+    checkpoint lies before them any more: an engine that resumes must meet the very entries it met before.
+    """
+
+    def __init__(
+        self, url: str, prefix: str, keep_decisions: int, restarts: int, unsafe: list[list[str]] | None = None
+    ) -> None:
         self._store = RedisStore(url, prefix, keep_decisions=keep_decisions)
         self._link = RedisLink(url)
         self._prefix, self._restarts = prefix, restarts
         self._latencies: deque[int] = deque(maxlen=KEPT_LATENCIES)
         self._positions: deque[str] = deque(maxlen=EPOCHS_KEPT)
         self._position = ""
+        self._unsafe = [*(unsafe or []), []]
+        self._rewritten = 0
+        self._stale_log = False
         self._beaten, self._decided, self._rate_since = 0, 0, now_ms()
         self._model = ""
 
@@ -39,22 +51,53 @@ class StoreSinkPartition(StatefulSinkPartition[Written, None]):
             self._store.commit(written.commit)
             if written.examples:
                 self._send_examples(written)
+            if written.labelled:
+                self._store.mark_learned(written.labelled)
             if written.repeated:
                 self._answer_again(written.repeated)
             now = now_ms()
             self._latencies.extend(max(now - entered, 0) for entered in written.entered)
             self._position = written.position[0]
+            lane = "control" if written.control else "in"
+            self._unsafe[-1] += [f"{lane} {id_}" for id_ in written.unsafe]
             self._decided += len(written.commit.decisions)
             if now - self._beaten >= BEAT_MS:
                 self._beat(written, now)
 
-    def snapshot(self) -> None:
-        """An epoch closes: everything it wrote must be on disk. Input far behind is let go."""
+    def snapshot(self) -> list[list[str]]:
+        """An epoch closes: everything it wrote must be on disk. Input far behind is let go, unsafe entries first."""
         self._store.wait_durable()
         if len(self._positions) == EPOCHS_KEPT and self._positions[0]:
             with self._link.speaking() as client:
                 client.xtrim(f"{self._prefix}in", minid=self._positions[0], approximate=True)
         self._positions.append(self._position)
+        while len(self._unsafe) > EPOCHS_KEPT:
+            self._delete(self._unsafe.pop(0))
+        kept = [list(epoch) for epoch in self._unsafe]
+        self._unsafe.append([])
+        self._forget()
+        return kept
+
+    def _delete(self, unsafe: list[str]) -> None:
+        with self._link.speaking() as client:
+            for name in ("in", "control"):
+                ids = [entry.split()[1] for entry in unsafe if entry.split()[0] == name]
+                if ids:
+                    client.xdel(f"{self._prefix}{name}", *ids)
+                    self._stale_log = True
+
+    def _forget(self) -> None:
+        """Have the server write its log anew when deleted entries stand in it; now and then, because it costs."""
+        now = now_ms()
+        if not self._stale_log or now - self._rewritten < REWRITE_MS:
+            return
+        self._rewritten, self._stale_log = now, False
+        try:
+            with self._link.speaking() as client:
+                client.bgrewriteaof()
+        except StoreError:
+            # A managed server may keep this command to itself; it rewrites its log on its own plan.
+            return
 
     def _send_examples(self, written: Written) -> None:
         """Append to the learner's stream under explicit ids, so that a repeated batch is refused by the server."""
@@ -63,7 +106,6 @@ class StoreSinkPartition(StatefulSinkPartition[Written, None]):
             for offset, example in enumerate(written.examples):
                 fields: dict[str, Any] = {
                     "v": np.asarray(example.vector, dtype=np.float32).tobytes(), "y": int(example.fraud),
-                    "t": example.transaction_id or "",
                 }  # fmt: skip
                 pipe.xadd(
                     f"{self._prefix}examples", fields, id=f"{written.first_example + offset}-0",
@@ -93,7 +135,7 @@ class StoreSinkPartition(StatefulSinkPartition[Written, None]):
             {
                 "status": "live", "pid": os.getpid(), "restarts": self._restarts,
                 "rate": round(self._decided / seconds, 1) if seconds > 0 else 0.0,
-                "lag": round(max(now - written.entered[-1], 0) / 1000, 3), "latency_p50_ms": float(_at(ordered, 0.5)),
+                "lag": round(max(now - max(written.entered, default=now), 0) / 1000, 3), "latency_p50_ms": float(_at(ordered, 0.5)),
                 "latency_p99_ms": float(_at(ordered, 0.99)), "position": written.position[0],
                 "stream_length": waiting, "model": self._model,
             },
@@ -102,10 +144,12 @@ class StoreSinkPartition(StatefulSinkPartition[Written, None]):
         self._beaten, self._decided, self._rate_since = now, 0, now
 
 
-class StoreSink(FixedPartitionedSink[Written, None]):
+class StoreSink(FixedPartitionedSink[Written, list[list[str]]]):
     """One partition over the store at `url`."""
 
-    def __init__(self, url: str, keep_decisions: int, restarts: Callable[[], int], prefix: str = "tg:") -> None:
+    def __init__(
+        self, url: str, keep_decisions: int, restarts: Callable[[], int], prefix: str = "tg:"
+    ) -> None:
         self._url, self._keep, self._restarts, self._prefix = url, keep_decisions, restarts, prefix
 
     def list_parts(self) -> list[str]:
@@ -113,10 +157,10 @@ class StoreSink(FixedPartitionedSink[Written, None]):
         return ["store"]
 
     def build_part(
-        self, step_id: str, for_part: str, resume_state: None
-    ) -> StatefulSinkPartition[Written, None]:
-        """Connect; there is no state, the ordinals in the store are."""
-        return StoreSinkPartition(self._url, self._prefix, self._keep, self._restarts())
+        self, step_id: str, for_part: str, resume_state: list[list[str]] | None
+    ) -> StatefulSinkPartition[Written, list[list[str]]]:
+        """Connect. What was written is known by the ordinals in the store, what to delete by the resume state."""
+        return StoreSinkPartition(self._url, self._prefix, self._keep, self._restarts(), resume_state)
 
 
 def _at(ordered: Any, share: float) -> float:

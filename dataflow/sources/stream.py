@@ -36,7 +36,12 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
     """Reads both lanes; `stopping` ends the flow cleanly after the batch at hand."""
 
     def __init__(
-        self, link: RedisLink, prefix: str, batch: int, position: tuple[str, str], stopping: Callable[[], bool]
+        self,
+        link: RedisLink,
+        prefix: str,
+        batch: int,
+        position: tuple[str, str],
+        stopping: Callable[[], bool],
     ) -> None:
         self._link, self._prefix, self._batch, self._stopping = link, prefix, batch, stopping
         self._input, self._control = position
@@ -71,7 +76,9 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
         if controls:
             with client.pipeline(transaction=True) as pipe:
                 for id_, _ in controls:
-                    pipe.xadd(self._key(JOURNAL), {"c": id_, "a": self._input}, maxlen=100_000, approximate=True)
+                    pipe.xadd(
+                        self._key(JOURNAL), {"c": id_, "a": self._input}, maxlen=100_000, approximate=True
+                    )
                 pipe.execute()
             self._control = controls[-1][0]
             packets.append(self._packet(controls, control=True))
@@ -99,7 +106,9 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
 
     def _packet(self, entries: list[tuple[str, bytes]], control: bool = False) -> Packet:
         items = [RawItem(id_, line, None, None) for id_, line in entries]
-        return Packet(items, self.snapshot(), [_number(id_)[0] for id_, _ in (entries[0], entries[-1])], control)
+        return Packet(
+            items, self.snapshot(), [_number(id_)[0] for id_, _ in (entries[0], entries[-1])], control
+        )
 
     def _key(self, name: str) -> str:
         return f"{self._prefix}{name}"
@@ -120,7 +129,9 @@ class StreamSource(FixedPartitionedSource[Packet, tuple[str, str]]):
     ) -> StatefulSourcePartition[Packet, tuple[str, str]]:
         """Resume after `resume_state`, or from the beginning of the stream."""
         link = RedisLink(self._url)
-        return StreamPartition(link, self._prefix, self._batch, resume_state or (START, START), self._stopping)
+        return StreamPartition(
+            link, self._prefix, self._batch, resume_state or (START, START), self._stopping
+        )
 
 
 def _number(id_: str) -> tuple[int, int]:
