@@ -76,7 +76,7 @@ class Checkpoints:
         file = self.directory / f"pages-{number}.bin"
         written: list[_Array] = []
         offset = 0
-        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
             for name, array in arrays.items():
                 flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
                 pages: list[_Page] = []
@@ -96,7 +96,7 @@ class Checkpoints:
         manifest = _Manifest(number=number, meta=meta, arrays=written)
         body = msgspec.msgpack.encode(manifest)
         temporary = self.directory / f"checkpoint-{number}.tmp"
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
             out.write(self._signer.sign(body) + body)
             out.flush()
             os.fsync(out.fileno())

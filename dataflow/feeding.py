@@ -50,7 +50,7 @@ class Feeder:
         """Feed until told to stop."""
         with self._link.speaking() as client:
             done = int(client.get(f"{self._prefix}feeder") or 0)
-        events = islice(self._simulator.stream(), done, None)
+        events: Iterator[AnyEvent] = islice(self._simulator.stream(), done, None)
         self.fed = done
         if done == 0:
             self._send([self._rates()], 0)

@@ -42,7 +42,7 @@ class Child:
     def start(self, pipe: int) -> None:
         """Start it; `pipe` is the read end of the supervisor's pipe."""
         environment = {**os.environ, **self._environment, PARENT_FD: str(pipe), RESTARTS: str(self.restarts)}
-        with open(os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
+        with os.fdopen(os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
             self._process = subprocess.Popen(
                 self._command,
                 stdin=subprocess.DEVNULL,

@@ -85,7 +85,7 @@ def run_scorer(settings: Settings, url: str) -> None:
     recovery = settings.directory / "recovery"
     if not recovery.exists():
         make_private_directory(recovery)
-        init_db_dir(recovery, 1)
+        init_db_dir(recovery, 1)  # type: ignore[no-untyped-call]
     checkpoints = Checkpoints(settings.directory / "checkpoints", ring.signer("checkpoint"))
     artefact, seal = artefact_of(RedisLink(url), ring.signer("model")), sealer(settings, ring)
 
@@ -97,10 +97,10 @@ def run_scorer(settings: Settings, url: str) -> None:
         scorer,
         StoreSink(url, settings.store.keep_decisions, lambda: int(os.environ.get(RESTARTS, "0"))),
     )
-    run_main(
+    run_main(  # type: ignore[no-untyped-call]
         flow,
         epoch_interval=timedelta(seconds=settings.flow.epoch_s),
-        recovery_config=RecoveryConfig(recovery, timedelta(0)),
+        recovery_config=RecoveryConfig(recovery, timedelta(0)),  # type: ignore[no-untyped-call]
     )
 
 

@@ -39,17 +39,17 @@ def apply_control(engine: Engine, event: Control) -> Problem | None:
         return "control_refused", f"{event.kind}: {error}"
     except msgspec.MsgspecError as error:
         return "control_refused", f"{event.kind}: {error} - at `$.payload`"
-    except _Unsupported as error:
+    except _UnsupportedError as error:
         return "control_unsupported", str(error)
     return None
 
 
-class _Unsupported(Exception):
+class _UnsupportedError(Exception):
     pass
 
 
 def _apply(engine: Engine, event: Control) -> None:
-    payload = event.payload if event.payload is not None else msgspec.Raw(b"{}")
+    payload = event.payload or msgspec.Raw(b"{}")
     match event.kind:
         case "rules":
             pack = msgspec.json.decode(payload, type=_Text)
@@ -68,7 +68,9 @@ def _apply(engine: Engine, event: Control) -> None:
         case "pin" | "unpin":
             pin = msgspec.json.decode(payload, type=_Pin)
             if pin.entity not in ENTITIES:
-                raise _Unsupported(f"pin: unknown entity {pin.entity!r} - at `$.payload.entity`")
+                raise _UnsupportedError(f"pin: unknown entity {pin.entity!r} - at `$.payload.entity`")
             engine.state.pin(pin.entity, pin.key, event.kind == "pin")
         case _:
-            raise _Unsupported(f"Control of kind {event.kind!r} is not in use yet; use rules or containment")
+            raise _UnsupportedError(
+                f"Control of kind {event.kind!r} is not in use yet; use rules or containment"
+            )

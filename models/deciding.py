@@ -15,6 +15,7 @@ from models.features import NAMES
 from models.reasons import feature_reasons, rule_reason
 from models.risk import decide
 from models.rows import corridor_of
+from models.rules.compiled import CompiledRule
 from models.serving import Snapshot
 
 if TYPE_CHECKING:
@@ -87,23 +88,20 @@ def decisions_of(
                 context=_context(t, usd[i]),
                 late=bool(late[i]),
                 features=_features(values[i]) if settings.with_features else None,
-            )  # fmt: skip
+            )
         )
     return out
 
 
-_hits: dict[tuple[str, str], RuleHit] = {}
-
-
-def _hit(rule: object) -> RuleHit:
-    key = (rule.id, rule.version)  # type: ignore[attr-defined]
-    found = _hits.get(key)
-    if found is None:
-        found = _hits[key] = RuleHit(
-            id=rule.id, version=rule.version, action=rule.action, severity=rule.severity,  # type: ignore[attr-defined]
-            typology=rule.typology, shadow=rule.shadow,  # type: ignore[attr-defined]
-        )  # fmt: skip
-    return found
+def _hit(rule: CompiledRule) -> RuleHit:
+    return RuleHit(
+        id=rule.id,
+        version=rule.version,
+        action=rule.action,
+        severity=rule.severity,
+        typology=rule.typology,
+        shadow=rule.shadow,
+    )
 
 
 def _contained(action: Action) -> Reason:

@@ -24,12 +24,12 @@ _USED = 1
 
 
 @kernel
-def _home(value: np.uint64, slot: int, mask: int) -> int:
+def _home(value: np.uint64, slot: int, mask: int) -> np.int64:
     return np.int64(mix(value ^ (np.uint64(slot) * np.uint64(0x9E3779B97F4A7C15))) & np.uint64(mask))
 
 
 @kernel
-def _lookup(index: Ints, node_value: Hashes, node_slot: Ints, value: np.uint64, slot: int) -> int:
+def _lookup(index: Ints, node_value: Hashes, node_slot: Ints, value: np.uint64, slot: int) -> np.int64:
     mask = index.shape[0] - 1
     at = _home(value, slot, mask)
     while index[at] >= 0:

@@ -17,8 +17,8 @@ import numpy as np
 from models.columns import ENTITIES, Column, Float, Interner
 from models.containment import Containment
 from models.controls import apply_control
-from models.decision import Counters, DeadLetter, Decision
 from models.deciding import Scored, decisions_of
+from models.decision import Counters, DeadLetter, Decision
 from models.events import Control, Heartbeat, Label, Settlement, Transaction
 from models.features import NAMES, RULE_KINDS, for_models, matrix
 from models.intake import Taken, dollars, read, refused
@@ -182,7 +182,7 @@ class Engine:
         new = (rows.kinds == PAY) & (walk.answers == NEW)
         self.counters.labels_unmatched += int(np.sum((rows.kinds == LABEL) & (walk.answers == UNMATCHED)))
         part = np.flatnonzero(new | (rows.kinds == ACT) | ((rows.kinds == LABEL) & (walk.answers == MATCHED)))
-        sub = Rows(*(column[part] for column in rows))
+        sub = rows.part(part)
         events = [taken.events[i] for i in part.tolist()]
         payments = [e for e in events if type(e) is Transaction]
         columns = columns_of(payments, usd[new], rows.times[new], self.interner)
@@ -205,7 +205,7 @@ class Engine:
             self._recent[sequence] = decision
         output.decisions.extend(made)
         output.labelled.extend(e.transaction_id for e in events if type(e) is Label)
-        self._repeat(taken, rows, walk.answers, walk.sequences, output)
+        self._repeat(taken, rows, walk, output)
         while len(self._recent) > _RECENT:
             self._recent.popitem(last=False)
 
@@ -245,15 +245,15 @@ class Engine:
                 self.snapshot = following
         return scored
 
-    def _repeat(self, taken: Taken, rows: Rows, answers: Float, sequences: Int64, output: Output) -> None:
+    def _repeat(self, taken: Taken, rows: Rows, walk: Walk, output: Output) -> None:
         """Answer duplicates with the decision they had; refuse conflicts."""
-        for i in np.flatnonzero((rows.kinds == PAY) & (answers != NEW)).tolist():
-            if answers[i] == DUPLICATE:
+        for i in np.flatnonzero((rows.kinds == PAY) & (walk.answers != NEW)).tolist():
+            if walk.answers[i] == DUPLICATE:
                 self.counters.duplicates += 1
-                decision = self._recent.get(int(sequences[i]))
+                decision = self._recent.get(int(walk.sequences[i]))
                 if decision is not None:
                     output.repeated.append(decision)
-            elif answers[i] == CONFLICT:
+            elif walk.answers[i] == CONFLICT:
                 event = taken.events[i]
                 detail = f"id {event.id!r} came before with other content - at `$.id`"
                 letter = refused(

@@ -24,7 +24,7 @@ _USED, _OLDEST, _NEWEST, _EVICTED = 0, 1, 2, 3
 
 
 @kernel
-def _find(index: Ints, keys: Hashes, key: np.uint64) -> int:
+def _find(index: Ints, keys: Hashes, key: np.uint64) -> np.int64:
     mask = index.shape[0] - 1
     at = np.int64(mix(key) & np.uint64(mask))
     while True:
@@ -35,7 +35,7 @@ def _find(index: Ints, keys: Hashes, key: np.uint64) -> int:
 
 
 @kernel
-def _remove(index: Ints, keys: Hashes, at: int) -> None:
+def _remove(index: Ints, keys: Hashes, at: np.int64) -> None:
     """Backward-shift deletion (Knuth 6.4 R): leaves no tombstones, so probing never degrades."""
     mask = index.shape[0] - 1
     hole = at

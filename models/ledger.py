@@ -3,10 +3,10 @@
 It recognises duplicates and conflicts, finds the transaction a late label speaks of, and closes the outcome window of
 each transaction `settle_after` ms after it was received: without a label it is then a settled negative.
 
-Outcomes are learnt when the window closes, frauds too (a later label at once). Were frauds learnt on arrival and good
-payments only after the window, every quantity that grows with time would seem to tell them apart, and the base rate
-would be wrong. Memory of known frauds (windows, features) takes labels in at once. Declined authorisations have no
-outcome: they are never settled, and only a fraud label makes one an example. All in one pass over the rows in stream order, so that
+Outcomes are learnt when the window closes, frauds too (a later label at once). Were frauds learnt on arrival
+and good payments only after the window, every quantity that grows with time would seem to tell them apart, and
+the base rate would be wrong. Memory of known frauds (windows, features) takes labels in at once. Declined
+authorisations have no outcome: they are never settled, and only a fraud label makes one an example. All in one pass over the rows in stream order, so that
 nothing depends on the batch size.
 """
 
@@ -34,7 +34,7 @@ _SALT = 0x5851F42D4C957F2D
 
 
 @kernel
-def _slot_of(index: Int64, ids: Hashes, key: np.uint64, ring: int) -> int:
+def _slot_of(index: Int64, ids: Hashes, key: np.uint64, ring: int) -> np.int64:
     mask = index.shape[0] - 1
     at = np.int64(mix(key) & np.uint64(mask))
     while index[at] >= 0 and ids[index[at] % ring] != key:
@@ -60,7 +60,7 @@ def _forget(index: Int64, ids: Hashes, sequence: int, ring: int) -> None:
 
 
 @kernel
-def kept(key: np.uint64, rate: float) -> bool:
+def kept(key: np.uint64, rate: float) -> np.bool_:
     """True for the share `rate` of identities, chosen by hash."""
     return np.float64(mix(key ^ np.uint64(_SALT)) >> np.uint64(11)) * 2.0**-53 < rate
 

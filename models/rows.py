@@ -50,6 +50,13 @@ class Rows(NamedTuple):
     fraud: npt.NDArray[np.int8]
     no_outcome: npt.NDArray[np.bool_]
 
+    def part(self, at: Int64) -> Rows:
+        """The rows at these places."""
+        return Rows(
+            self.kinds[at], self.ids[at], self.times[at], self.received[at], self.entities[at], self.fraud[at],
+            self.no_outcome[at],
+        )  # fmt: skip
+
 
 def corridor_of(t: Transaction) -> str:
     """Corridor: origin × destination × currency × channel; ?? where a country is not known."""

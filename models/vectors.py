@@ -38,7 +38,8 @@ class Vectors:
         """
         if upto - sequence > self.capacity - MAX_BATCH:
             return None
-        return self.ring[sequence % self.ring.shape[0]].astype(np.float64)
+        vector: Float = self.ring[sequence % self.ring.shape[0]].astype(np.float64)
+        return vector
 
     def _grow(self, wanted: int) -> None:
         size = self.ring.shape[0]

@@ -34,8 +34,8 @@ _FREE, _USED = 0, 1
 
 
 @kernel
-def _take(pool: Int64, links: Ints) -> int:
-    node = pool[_FREE]
+def _take(pool: Int64, links: Ints) -> np.int64:
+    node: np.int64 = pool[_FREE]
     if node >= 0:
         pool[_FREE] = links[node, 1]
     else:
