@@ -37,7 +37,7 @@ def engine_settings(settings: Settings, mapping: Mapping | None = None, **change
     """Engine settings; a mapping's own `settle_after` wins, because its labels come on its own terms."""
     if mapping is not None:
         changes["settle_after_ms"] = mapping.settle_after_ms
-    return msgspec.structs.replace(settings.engine, **changes)  # type: ignore[arg-type]
+    return msgspec.structs.replace(settings.engine, **changes)
 
 
 def engine_of(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import msgspec
 from bytewax.operators import StatefulBatchLogic
@@ -42,19 +42,14 @@ class Written(NamedTuple):
     unsafe: list[str]
 
 
-class Seals(Protocol):
-    """Seals the bytes of dead letters (alerts.custody)."""
-
-    def __call__(self, letter: DeadLetter) -> DeadLetter: ...
-
-
+Seals = Callable[[DeadLetter], DeadLetter]
 Artefact = Callable[[str], bytes]
 
 
 class Scorer(StatefulBatchLogic[Packet, Written, int]):
     """Engine, checkpoints and outputs of one stream.
 
-    artefact: fetches a verified model snapshot by version. seal: seals dead letters. A checkpoint number comes
+    artefact: fetches a verified model snapshot by version. seal: seals what dead letters hold. A checkpoint number comes
     back as resume state; None starts anew.
     """
 

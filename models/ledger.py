@@ -3,11 +3,11 @@
 It recognises duplicates and conflicts, finds the transaction a late label speaks of, and closes the outcome window of
 each transaction `settle_after` ms after it was received: without a label it is then a settled negative.
 
-Outcomes are learnt when the window closes, frauds too (a later label at once). Were frauds learnt on arrival
-and good payments only after the window, every quantity that grows with time would seem to tell them apart, and
-the base rate would be wrong. Memory of known frauds (windows, features) takes labels in at once. Declined
-authorisations have no outcome: they are never settled, and only a fraud label makes one an example. All in one pass over the rows in stream order, so that
-nothing depends on the batch size.
+Outcomes are learnt when the window closes, frauds too (a later label at once). Were frauds learnt on arrival and
+good payments only after the window, every quantity that grows with time would seem to tell them apart, and the
+base rate would be wrong. Memory of known frauds (windows, features) takes labels in at once. Declined
+authorisations have no outcome: they are never settled, and only a fraud label makes one an example. All in one
+pass over the rows in stream order, so that nothing depends on the batch size.
 """
 
 from __future__ import annotations

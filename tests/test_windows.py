@@ -15,7 +15,9 @@ from models.windows import MISSING, SumWindows
 SPAN, SLACK = 50, 20
 
 rows_in_any_order = st.lists(
-    st.tuples(st.integers(0, 5), st.integers(0, 200), st.integers(-3, 9), st.integers(1, 6)), min_size=1, max_size=120
+    st.tuples(st.integers(0, 5), st.integers(0, 200), st.integers(-3, 9), st.integers(1, 6)),
+    min_size=1,
+    max_size=120,
 )
 
 
@@ -23,7 +25,9 @@ def batches(n: int, size: int) -> list[slice]:
     return [slice(a, min(a + size, n)) for a in range(0, n, size)]
 
 
-def run(rows: list[tuple[int, int, int, int]], batch: int, capacity: int = 3) -> tuple[list[int], list[int], list[int]]:
+def run(
+    rows: list[tuple[int, int, int, int]], batch: int, capacity: int = 3
+) -> tuple[list[int], list[int], list[int]]:
     """Sums, distinct counts and gaps through the kernels, in batches of the given size."""
     table, sums, distinct = EntityTable(capacity), SumWindows(1, SPAN, SLACK), DistinctWindows(SPAN, SLACK)
     keys = hash_texts([f"e{row[0]}" for row in rows])
@@ -40,7 +44,9 @@ def run(rows: list[tuple[int, int, int, int]], batch: int, capacity: int = 3) ->
     return out
 
 
-def obvious(rows: list[tuple[int, int, int, int]], capacity: int = 3) -> tuple[list[int], list[int], list[int]]:
+def obvious(
+    rows: list[tuple[int, int, int, int]], capacity: int = 3
+) -> tuple[list[int], list[int], list[int]]:
     """The same by keeping everything: an entity unseen for longest is forgotten when a fourth one comes."""
     kept: dict[int, list[tuple[int, int, int]]] = {}
     order: list[int] = []

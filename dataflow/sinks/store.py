@@ -26,8 +26,9 @@ REWRITE_MS = 60_000
 class StoreSinkPartition(StatefulSinkPartition[Written, list[list[str]]]):
     """Writes to the store at `url`; says once a second how it is.
 
-    unsafe: by epoch, oldest first, entries (keys of lane and id) that may hold clear personal data. They are deleted when no
-    checkpoint lies before them any more: an engine that resumes must meet the very entries it met before.
+    unsafe: by epoch, oldest first, entries (keys of lane and id) that may hold clear personal data. They are
+    deleted when no checkpoint lies before them any more: an engine that resumes must meet the very entries it
+    met before.
     """
 
     def __init__(
@@ -135,8 +136,9 @@ class StoreSinkPartition(StatefulSinkPartition[Written, list[list[str]]]):
             {
                 "status": "live", "pid": os.getpid(), "restarts": self._restarts,
                 "rate": round(self._decided / seconds, 1) if seconds > 0 else 0.0,
-                "lag": round(max(now - max(written.entered, default=now), 0) / 1000, 3), "latency_p50_ms": float(_at(ordered, 0.5)),
-                "latency_p99_ms": float(_at(ordered, 0.99)), "position": written.position[0],
+                "lag": round(max(now - max(written.entered, default=now), 0) / 1000, 3),
+                "latency_p50_ms": float(_at(ordered, 0.5)), "latency_p99_ms": float(_at(ordered, 0.99)),
+                "position": written.position[0],
                 "stream_length": waiting, "model": self._model,
             },
             now,

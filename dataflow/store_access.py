@@ -1,0 +1,35 @@
+"""Where the store is for commands that run beside `tidegate up`, and how much of the stream waits there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from models.errors import StoreError
+
+if TYPE_CHECKING:
+    from dataflow.settings import Settings
+    from models.decision import Counters
+
+
+def address_of(settings: Settings) -> str:
+    """The configured store, or that of a running `tidegate up`. StoreError if there is neither."""
+    from dataflow.embedded import running_url
+    from dataflow.settings import store_url
+
+    url = store_url(settings) or running_url(settings.directory / "store")
+    if not url:
+        raise StoreError(
+            f"no store: nothing runs on {settings.directory}; start `tidegate up --no-simulator` there, "
+            "or set REDIS_URL or store.url in the settings file"
+        )
+    return url
+
+
+def waiting(client: Any, counters: Counters, prefix: str = "tg:") -> int:
+    """Entries of the input stream and the control lane that the scorer has not counted yet."""
+    added = 0
+    for lane in ("in", "control"):
+        # XINFO refuses a stream that is not there yet.
+        if client.exists(f"{prefix}{lane}"):
+            added += int(client.xinfo_stream(f"{prefix}{lane}")["entries-added"])
+    return max(0, added - counters.events_in)

@@ -1,0 +1,365 @@
+"""The engine against the oracle of tests/oracle.py, on simulated streams and on small hostile ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dataflow.simulate import Simulator
+from models import blend, learners
+from models.columns import ENTITIES
+from models.decision import Decision
+from models.engine import Engine, EngineSettings, Example, Output, publishes
+from models.errors import EventError
+from models.events import AnyEvent, Behaviour, Control, Evidence, Heartbeat, Label, Transaction, decode
+from models.features import NAMES
+from models.learners import OnlineLearner
+from models.money import FxTable
+from models.rules.pack import load_pack
+from models.rules.rule import Pack
+from models.serving import Snapshot
+from tests.oracle import Asked, Oracle, Verdict
+from tests.oracle_features import DAY, HOUR, civil_day, shape
+
+BATCHES = (1, 7, 64, 512)
+START = 1_788_220_800_000 + 15 * HOUR  # 23:00 in Shanghai: a civil day ends within the first hour
+FX = FxTable.default()
+
+# --- the rules, and what the oracle is to say of them ---------------------------------------------------
+
+VELOCITIES: dict[str, tuple[str, Asked]] = {
+    rule: (text, Asked(rule, *asked))
+    for rule, text, *asked in (
+        ("COUNT", 'velocity(count, by=card, window="10m", where=declined)',
+         "count", "card", shape(600_000), 600_000,
+         lambda t: None if t.authorisation is None else t.authorisation == "declined"),
+        ("SUM", 'velocity(sum, amount_usd, by=customer, window="1d")', "sum", "customer", shape(DAY), DAY),
+        ("MEAN", 'velocity(mean, amount_usd, by=merchant, window="7d", where=channel == "cnp")',
+         "mean", "merchant", shape(7 * DAY), 7 * DAY, lambda t: t.channel == "cnp"),
+        ("MERCHANTS", 'velocity(distinct, merchant, by=card, window="1h")', "merchant", "card", shape(HOUR), HOUR),
+        ("COUNTRIES", 'velocity(distinct, ip_country, by=customer, window="30d", where=amount_usd >= 5)',
+         "ip_country", "customer", shape(30 * DAY), 30 * DAY,
+         lambda t: FX.dollars(t.amount, t.currency, t.event_time) >= 5),
+        ("TODAY", 'velocity(sum, amount_usd, by=customer, window="calendar day", tz="Asia/Shanghai")',
+         "sum", "customer", civil_day("Asia/Shanghai"), 25 * HOUR),
+        ("DEVICE", 'velocity(count, by=device, window="2h", where=ip_country == "CN" or ip_country == "US")',
+         "count", "device", shape(2 * HOUR), 2 * HOUR,
+         lambda t: None if t.ip_country is None else t.ip_country in ("CN", "US")),
+    )
+}  # fmt: skip
+
+
+def pack_of(*rules: str) -> Pack:
+    """A pack whose rules hit whenever their velocity can be judged, so that their reasons show its value."""
+    return load_pack("".join(_rule(rule, VELOCITIES[rule][0]) for rule in rules), name="oracle")
+
+
+def _rule(rule: str, velocity: str) -> str:
+    return f"""
+[[rule]]
+id = "{rule}"
+title_en = "{rule}"
+title_zh = "{rule}"
+expression = '''step_up if {velocity} >= 0'''
+severity = "low"
+typology = "T01"
+shadow = true
+source = {{ kind = "expert", reference = "test" }}
+runbook = "none"
+[[rule.hits]]
+'''{velocity}''' = 1
+[[rule.misses]]
+"""
+
+
+FIRST = ("COUNT", "SUM", "MERCHANTS", "TODAY", "DEVICE")
+SECOND = ("MEAN", "COUNT", "COUNTRIES", "TODAY", "DEVICE")
+PACKS = {"first": FIRST, "second": SECOND}
+
+
+# --- streams --------------------------------------------------------------------------------------------
+
+
+class Entry(NamedTuple):
+    """An entry as a source hands it over."""
+
+    place: str
+    line: bytes | None = None
+    event: AnyEvent | None = None
+    error: EventError | None = None
+
+
+def entries_of(events: Sequence[AnyEvent | bytes]) -> list[Entry]:
+    return [
+        Entry(f"stream:{n}", line=e) if isinstance(e, bytes) else Entry(f"stream:{n}", event=e)
+        for n, e in enumerate(events)
+    ]
+
+
+def parsed(entry: Entry) -> AnyEvent | EventError:
+    if entry.event is not None:
+        return entry.event
+    try:
+        return decode(entry.line or b"")
+    except EventError as error:
+        return error
+
+
+def simulated(seed: int, customers: int, days: float, *scenarios: str) -> list[Entry]:
+    return entries_of(list(Simulator(seed, customers=customers, scenarios=scenarios or None).events(days)))
+
+
+_AHEAD = st.sampled_from([0, 0, 0, 0, 4 * 60_000, 6 * 60_000])
+_LATE = st.sampled_from([0, 0, 0, 0, 1_000, 540_000, 660_000, 3 * HOUR, 7 * HOUR, 5 * DAY, 9 * DAY])
+_STEP = st.sampled_from([0, 1, 999, 59_000, 600_000, 600_000, HOUR, HOUR, 7 * HOUR, DAY, 2 * DAY, 8 * DAY])
+_COUNTRY = st.sampled_from([None, "CN", "US", "GB", "ZZ"])
+
+
+def _some(prefix: str, most: int) -> st.SearchStrategy[str | None]:
+    return st.sampled_from([None, *(f"{prefix}{n}" for n in range(most))])
+
+
+_evidence = st.none() | st.builds(
+    Evidence,
+    knowledge=st.sampled_from([None, "passed", "failed"]),
+    possession=st.sampled_from([None, "passed", "absent"]),
+)
+_payments = st.fixed_dictionaries({
+    "amount": st.sampled_from([0, 99, 499, 500, 12_345, 10**9, 10**13]),
+    "currency": st.sampled_from(["USD", "USD", "CNY", "JPY", "XXX"]),
+    "channel": st.sampled_from(["cnp", "qr"]),
+    "card": _some("card-", 4), "payer": _some("who-", 4), "device": _some("dev-", 3), "ip": _some("ip-", 3),
+    "merchant": _some("shop-", 3), "payee": _some("payee-", 3), "bin": st.sampled_from([None, "400000", "510000"]),
+    "partner": _some("psp-", 2), "ship_token": _some("ship-", 3), "issuer_country": _COUNTRY,
+    "payer_country": _COUNTRY, "payee_country": _COUNTRY, "ip_country": _COUNTRY, "ship_country": _COUNTRY,
+    "authorisation": st.sampled_from([None, "approved", "declined"]),
+    "decline_code": st.sampled_from([None, "invalid_account", "do_not_honor"]), "evidence": _evidence,
+})  # fmt: skip
+_acts = st.fixed_dictionaries({
+    "kind": st.sampled_from([
+        "login", "login_failed", "device_change", "credential_change", "contact_change", "payee_added", "refund",
+    ]),
+    "payer": _some("who-", 4).filter(bool), "card": _some("card-", 4), "device": _some("dev-", 3),
+    "ip": _some("ip-", 3), "merchant": _some("shop-", 3), "payee": _some("payee-", 3),
+})  # fmt: skip
+_controls = st.sampled_from([
+    {"kind": "rules", "version": "first"}, {"kind": "rules", "version": "second"}, {"kind": "rules", "version": "bad"},
+    {"kind": "pin", "version": "p", "payload": msgspec.Raw(b'{"entity":"card","key":"card-0"}')},
+    {"kind": "pin", "version": "p", "payload": msgspec.Raw(b'{"entity":"card","key":"card-1"}')},
+    {"kind": "unpin", "version": "p", "payload": msgspec.Raw(b'{"entity":"card","key":"card-1"}')},
+    {"kind": "lists", "version": "l"},
+])  # fmt: skip
+_back = st.integers(0, 12)
+_plans = st.one_of(
+    *[st.tuples(st.just("pay"), _payments)] * 6,
+    st.tuples(st.just("act"), _acts),
+    *[st.tuples(st.just("label"), st.tuples(_back, st.booleans()))] * 2,
+    st.tuples(st.just("again"), _back),
+    st.tuples(st.just("altered"), _back),
+    st.tuples(st.just("control"), _controls),
+    st.tuples(st.just("other"), st.sampled_from([b"{", b"[]", b'{"type":"transaction","id":"x"}', None])),
+)
+
+
+@st.composite
+def hostile(draw: st.DrawFn, most: int = 45) -> list[Entry]:
+    """A little stream with few entities: late, repeated, altered, refused, undecodable, with missing fields."""
+    events: list[AnyEvent | bytes] = []
+    now = START
+    for number, (kind, plan) in enumerate(
+        draw(st.lists(st.tuples(st.just(0), _plans).map(lambda p: p[1]), min_size=1, max_size=most))
+    ):
+        now += draw(_STEP)
+        times: dict[str, Any] = {
+            "id": f"e{number}", "event_time": now + draw(_AHEAD) - draw(_LATE), "received_at": now,
+        }  # fmt: skip
+        paid = [e for e in events if isinstance(e, Transaction)]
+        if kind == "pay":
+            events.append(Transaction(**times, **plan))
+        elif kind == "act":
+            events.append(Behaviour(**times, **plan))
+        elif kind == "control":
+            events.append(_control(times, **plan))
+        elif kind == "other":
+            events.append(plan if plan is not None else Heartbeat(**times, component="c"))
+        elif kind == "label":
+            of = paid[-1 - plan[0]].id if plan[0] < len(paid) else "unknown"
+            events.append(Label(**times, transaction_id=of, fraud=plan[1], source="chargeback"))
+        elif plan < len(paid):
+            old = paid[-1 - plan]
+            events.append(old if kind == "again" else msgspec.structs.replace(old, amount=old.amount + 1))
+    return entries_of(events)
+
+
+def _control(times: dict[str, Any], kind: Any, version: str, payload: Any = None) -> Control:
+    if kind == "rules":
+        text = pack_of(*PACKS[version]).text if version in PACKS else "[[rule]]"
+        payload = msgspec.Raw(msgspec.json.encode({"text": text}))
+    return Control(
+        **{**times, "event_time": times["received_at"]}, kind=kind, version=version, payload=payload
+    )
+
+
+# --- both engines ---------------------------------------------------------------------------------------
+
+TIGHT = EngineSettings(
+    settle_after_ms=2 * DAY, negative_rate=0.6, publish_every=5, ledger_rows=20, vector_rows=8192,
+    capacities={name: 3 if name in ("card", "customer") else 2 for name in ENTITIES},
+    explain_all=True, with_features=True,
+)  # fmt: skip
+ROOMY = msgspec.structs.replace(
+    TIGHT, settle_after_ms=DAY, publish_every=20, ledger_rows=300, capacities=dict.fromkeys(ENTITIES, 40)
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _early_models() -> Iterator[None]:
+    """Let models of a few examples count, so that short streams change models too."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (blend, learners):
+            patch.setattr(module, "FEWEST_FRAUDS", 2)
+            patch.setattr(module, "FEWEST_GOOD", 3)
+        patch.setattr(learners, "REFRESH", 5)
+        yield
+
+
+def engine_of(chosen: EngineSettings, *, learns: bool = False) -> Engine:
+    learner = OnlineLearner(NAMES, negative_rate=chosen.negative_rate) if learns else None
+    return Engine(chosen, pack_of(*FIRST), FX, Snapshot.untrained(NAMES), learner)
+
+
+def run(engine: Engine, entries: Sequence[Entry], batch: int) -> Output:
+    """All outputs of a stream in batches of the given size."""
+    whole = Output()
+    for start in range(0, len(entries), batch):
+        part = engine.step(entries[start : start + batch])
+        for name in ("decisions", "repeated", "dead", "examples", "published", "labelled"):
+            getattr(whole, name).extend(getattr(part, name))
+        assert engine.counters.balanced()
+    return whole
+
+
+def told(output: Output) -> list[object]:
+    """Everything an output says, in a form that can be compared."""
+    examples = [(e.vector.tobytes(), e.fraud) for e in output.examples]
+    return [output.decisions, output.repeated, output.dead, examples, output.published, output.labelled]
+
+
+def oracle_of(chosen: EngineSettings) -> Oracle:
+    packs = {version: tuple(VELOCITIES[rule][1] for rule in rules) for version, rules in PACKS.items()}
+    return Oracle(
+        settle_after=chosen.settle_after_ms, negative_rate=chosen.negative_rate, ledger_rows=chosen.ledger_rows,
+        vector_rows=chosen.vector_rows, capacities=chosen.capacities, asked=packs["first"], packs=packs, fx=FX,
+    )  # fmt: skip
+
+
+def same(got: float | None, want: float | None) -> bool:
+    # The absolute part is for what is near 0 by cancelling: an amount that is exactly the usual one.
+    return (
+        got is want if got is None or want is None else math.isclose(got, want, rel_tol=1e-12, abs_tol=1e-12)
+    )
+
+
+def compare(decision: Decision, verdict: Verdict) -> None:
+    """One decision against the oracle's verdict on it."""
+    assert decision.features is not None
+    assert set(verdict.features) == set(NAMES)
+    wrong = {
+        name: (got, verdict.features[name])
+        for name, got in decision.features.items()
+        if not same(got, verdict.features[name])
+    }
+    assert not wrong, f"{decision.id}: (engine, oracle) {wrong}"
+    shown = {reason.code: reason.observed for reason in decision.reasons if reason.kind == "rule"}
+    values = {rule: shown.get(rule) for rule in verdict.velocities}
+    assert set(shown) | set(decision.not_assessed) == set(verdict.velocities)
+    wrong = {
+        rule: (values[rule], want)
+        for rule, want in verdict.velocities.items()
+        if not same(values[rule], want)
+    }
+    assert not wrong, f"{decision.id}: (engine, oracle) {wrong}"
+    assert decision.late == verdict.late
+
+
+def check(entries: Sequence[Entry], engine: Engine, oracle: Oracle, output: Output) -> None:
+    """A whole stream's output against the oracle."""
+    versions = [Snapshot.untrained(NAMES).version]
+    versions += [Snapshot.from_bytes(data).version for data in output.published]
+    decisions, repeated = iter(output.decisions), iter(output.repeated)
+    dead, examples = iter(output.dead), iter(output.examples)
+    first: dict[str, Decision] = {}
+    learnt = published = unmatched = late = 0
+    labelled = []
+    for entry in entries:
+        verdict = oracle.take(parsed(entry))
+        if verdict.decided is not None:
+            decision = first[verdict.decided] = next(decisions)
+            assert decision.id == verdict.decided
+            compare(decision, verdict)
+            assert decision.versions.model == versions[published], "a model serves from the row after it on"
+            late += verdict.late
+        if verdict.duplicate is not None:
+            assert next(repeated) == first[verdict.duplicate]
+        if verdict.refused is not None:
+            letter = next(dead)
+            assert (letter.reason, letter.place) == (verdict.refused, entry.place)
+        for id_, fraud in verdict.examples:
+            example = next(examples)
+            assert example.fraud == fraud
+            assert_vector(example, first[id_])
+            learnt += 1
+            published += engine.learner is not None and publishes(learnt, engine.settings.publish_every)
+        labelled += [verdict.labelled] if verdict.labelled is not None else []
+        unmatched += verdict.unmatched
+    for rest in (decisions, repeated, dead, examples):
+        assert next(rest, None) is None, "the engine says more than the oracle"
+    assert published == len(output.published)
+    assert output.labelled == labelled
+    counters = engine.counters
+    assert (counters.labels_unmatched, counters.late, counters.evicted) == (unmatched, late, oracle.evicted)
+    assert counters.decided == len(output.decisions)
+    assert counters.duplicates == len(output.repeated)
+    assert counters.dead_letters == len(output.dead)
+    assert counters.events_in == len(entries)
+    assert counters.balanced()
+
+
+def assert_vector(example: Example, decision: Decision) -> None:
+    assert decision.features is not None
+    row = np.array([math.nan if v is None else v for v in decision.features.values()], dtype=np.float32)
+    np.testing.assert_array_equal(example.vector, row.astype(np.float64))
+
+
+QUICK = settings(
+    max_examples=60, deadline=None, derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("seed", "customers", "scenarios"),
+    [(5, 5, ("card_testing", "account_takeover")), (11, 12, ("quiet",))],
+)
+def test_simulated_stream_agrees_with_the_oracle(
+    seed: int, customers: int, scenarios: tuple[str, ...]
+) -> None:
+    entries = simulated(seed, customers, 3, *scenarios)
+    engine = engine_of(ROOMY, learns=True)
+    output = run(engine, entries, 64)
+    check(entries, engine, oracle_of(ROOMY), output)
+    assert {type(entry.event) for entry in entries} >= {Transaction, Behaviour, Label}
+
+
+@QUICK
+@given(hostile())
+def test_hostile_stream_agrees_with_the_oracle(entries: list[Entry]) -> None:
+    engine = engine_of(TIGHT)
+    check(entries, engine, oracle_of(TIGHT), run(engine, entries, 7))
