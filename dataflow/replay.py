@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from alerts.alert import MERGE_WINDOW_MS, hit_of, needs_alert
 from dataflow.sources.files import FileSource
@@ -17,6 +17,7 @@ from models.engine import Engine, Output
 from models.rows import Item
 
 BATCH = 512
+Entry = TypeVar("Entry", bound=Item)
 
 
 class Digest:
@@ -44,9 +45,9 @@ class Digest:
         return self._sha.hexdigest()
 
 
-def batched(batches: Iterable[Sequence[Item]], size: int) -> Iterator[list[Item]]:
+def batched(batches: Iterable[Sequence[Entry]], size: int) -> Iterator[list[Entry]]:
     """Cut a stream of batches anew into batches of `size`."""
-    held: list[Item] = []
+    held: list[Entry] = []
     for batch in batches:
         held.extend(batch)
         while len(held) >= size:
@@ -72,7 +73,9 @@ def replay(
     """
     digest = Digest()
     started = time.perf_counter()
-    sources = chain.from_iterable(FileSource(path, mapping, limit=limit) for path in paths)
+    sources: Iterable[Sequence[Item]] = chain.from_iterable(
+        FileSource(path, mapping, limit=limit) for path in paths
+    )
     for items in batched(sources, batch):
         if limit is not None:
             items = _cut(items, limit - engine.counters.transactions)

@@ -34,8 +34,9 @@ LEARNERS: list[type[OnlineLogistic] | type[BoundedForest] | type[GoodHalfSpace]]
 """Every model that learns, in the order of `serving.MODELS`. Each has River's verbs, `inputs` and
 `compiled`."""
 
-REFRESH = 500
-"""Examples after which the calibration looks through a newly compiled view of the models."""
+FIRST_VIEW, REFRESH = 100, 500
+"""Examples after which the calibration looks through a newly compiled view of the models: the first, and each
+one after it."""
 _MAGIC = b"TGLEARN1"
 
 
@@ -82,7 +83,7 @@ class OnlineLearner:
             model.learn_one(model.inputs(row), fraud, weight)
         self.examples += 1
         self.frauds += fraud
-        if self.examples % REFRESH == 0:
+        if self.examples == FIRST_VIEW or self.examples % REFRESH == 0:
             self._view = Snapshot.from_bytes(self._compiled())
 
     def snapshot(self) -> bytes:

@@ -175,7 +175,7 @@ class Ledger:
         self.entities: Hashes = np.zeros((size, entities), dtype=np.uint64)
         self.outcome = np.zeros(size, dtype=np.int8)
         self.state: Int64 = np.zeros(3, dtype=np.int64)
-        self.index: Int64 = np.full(4 * size, -1, dtype=np.int64)
+        self._reindex()
 
     @property
     def clock(self) -> int:
@@ -225,7 +225,7 @@ class Ledger:
         size = 1
         while size < 2 * self.ids.shape[0] + 1:
             size *= 2
-        self.index = np.full(size, -1, dtype=np.int64)
+        self.index: Int64 = np.full(size, -1, dtype=np.int64)
         _fill(self.index, self.ids, self.sequence)
 
     def arrays(self) -> Arrays:

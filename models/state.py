@@ -220,7 +220,7 @@ def restore_into(parts: dict[str, object], arrays: Arrays) -> None:
     """The way back from `arrays_of`."""
     grouped: dict[str, Arrays] = {name: {} for name in parts}
     for full, array in arrays.items():
-        name, key = full.rsplit(":", 1)
+        name, _, key = full.rpartition(":")
         if name in grouped:
             grouped[name][key] = array
     for name, part in parts.items():

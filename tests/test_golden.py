@@ -71,9 +71,9 @@ def check(name: str, commits: list[Commit]) -> None:
     expected, digest = GOLDEN[name], digest_of(commits)
     assert (digest.hex(), digest.alerts) == (expected["digest"], expected["alerts"])
     counters = msgspec.to_builtins(max((c.counters for c in commits), key=lambda c: c.events_in))
-    assert {key: counters[key] for key in counters if key in expected and key != "alerts"} == {
-        key: expected[key] for key in counters if key in expected and key != "alerts"
-    }
+    # Alerts are counted there once merged, dead letters by reason.
+    told = counters.keys() & expected.keys() - {"alerts", "dead_letters"}
+    assert {key: counters[key] for key in told} == {key: expected[key] for key in told}
     alerts, store = stored(commits)
     assert len(alerts) == expected["alerts"]
     assert store.cursors()["dead"] == sum(expected["dead_letters"].values())
@@ -163,19 +163,19 @@ def test_an_aborted_flow_resumes_to_the_golden_output(name: str, tmp_path: Path)
     packets: list[Any] = [
         Packet(items[start : start + 37], (str(start), ""), []) for start in range(0, len(items), 37)
     ]
-    aborts = sorted(draw.sample(range(2, len(packets)), 3), reverse=True)
-    for at in aborts:
-        packets.insert(at, TestingSource.ABORT())
+    aborts: list[int | None] = [*sorted(draw.sample(range(2, len(packets)), 3)), None]
     recovery = tmp_path / "recovery"
     recovery.mkdir()
     init_db_dir(recovery, 1)
     written: list[tuple[str, Written]] = []
-    flow = build_flow(
-        TestingSource(packets),
-        lambda resume: scorer_in(tmp_path / "checkpoints", resume),
-        TestingSink(written),
-    )
-    for _ in range(len(aborts) + 1):
+    for at in aborts:
+        # One abort a run: TestingSource leaves an abort that it skips out of the position it resumes from.
+        source = packets if at is None else [*packets[:at], TestingSource.ABORT(), *packets[at:]]
+        flow = build_flow(
+            TestingSource(source),
+            lambda resume: scorer_in(tmp_path / "checkpoints", resume),
+            TestingSink(written),
+        )
         run_main(flow, epoch_interval=timedelta(milliseconds=15), recovery_config=RecoveryConfig(recovery))
     check(name, [w.commit for _, w in written])
 

@@ -180,7 +180,7 @@ def test_snapshot_is_the_same_bytes_in_another_process_with_another_hash_seed():
 
 
 def test_another_seed_gives_another_snapshot():
-    assert taught(2500, seed=7).snapshot() != taught(2500, seed=8).snapshot()
+    assert taught(4500, seed=7).snapshot() != taught(4500, seed=8).snapshot()
 
 
 def test_resumed_learner_goes_on_as_if_it_never_stopped():
@@ -250,7 +250,7 @@ def test_wrong_calls_are_refused():
 
 
 def test_huge_and_infinite_values_do_no_lasting_harm():
-    learner = taught(3000)
+    learner = taught(4500)
     for value in (1e300, -1e300, np.inf, -np.inf, np.nan):
         learner.learn(np.full(8, value), False)
     rows, fraud = stream(4000, seed=21)

@@ -80,5 +80,9 @@ def _list(args: argparse.Namespace) -> int:
             f"{row['action']}{shadow}",
             *(str(row[n]) for n in ("severity", "typology", "title")),
         )
-    Console().print(table)
+    console = Console()
+    with console.capture() as drawn:
+        console.print(table)
+    # Written by ourselves: rich would end the process with code 1 when the reader has gone.
+    sys.stdout.write(drawn.get())
     return 0
