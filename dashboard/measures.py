@@ -175,7 +175,7 @@ def top_entities(alerts: list[Alert], limit: int) -> list[Entity]:
 def main_reasons(decision: Decision, limit: int) -> list[Reason]:
     """The model's reasons, greatest part of the score first."""
     reasons = [r for r in decision.reasons if r.kind == "feature"]
-    return sorted(reasons, key=lambda r: -abs(r.share))[:limit]
+    return sorted(reasons, key=lambda r: (r.code == "other", -abs(r.share)))[:limit]
 
 
 def leading_reason(decision: Decision) -> Reason | None:

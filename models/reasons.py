@@ -99,7 +99,7 @@ def rule_reason(rule: CompiledRule, columns: Mapping[str, Column], row: int) -> 
     """The reason a rule gives: its title and the comparisons that made it true."""
     causes = rule.explain(columns, row)
     facts = "; ".join(
-        f"{c.expression} = {_shown(c.observed)} ({c.operator} {_shown(c.threshold)})" for c in causes[:4]
+        f"{c.expression} = {_shown(c.observed)} ({c.operator} {_shown(c.threshold)})" for c in causes[:6]
     )
     first = next(
         (c for c in causes if isinstance(c.observed, float) and isinstance(c.threshold, float)), None

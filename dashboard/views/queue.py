@@ -140,12 +140,12 @@ def _table(here: Desk, shown: Snapshot, clock: int) -> None:
         selection_mode="single-row",
         selection_default={"selection": {"rows": [ids.index(selected)]}} if selected in ids else None,
         column_config={
-            names[0]: st.column_config.TextColumn(width=52),
-            names[1]: st.column_config.TextColumn(width=152),
-            names[2]: st.column_config.TextColumn(width=92, alignment="right"),
+            names[0]: st.column_config.TextColumn(width=66),
+            names[1]: st.column_config.TextColumn(width=160),
+            names[2]: st.column_config.TextColumn(width=88, alignment="right"),
             names[3]: st.column_config.TextColumn(width=48, alignment="right"),
-            names[4]: st.column_config.TextColumn(width=80, alignment="right"),
-            names[5]: st.column_config.TextColumn(width=86),
+            names[4]: st.column_config.TextColumn(width=76, alignment="right"),
+            names[5]: st.column_config.TextColumn(width=74),
         },
     )
 

@@ -9,6 +9,7 @@ are the same. XREAD is exclusive and never blocks; positions are the last entry 
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -20,6 +21,9 @@ from dataflow.sources.files import RawItem
 
 INPUT, CONTROL, JOURNAL = "in", "control", "journal"
 IDLE = dt.timedelta(milliseconds=2)
+PULSE_S = 0.5
+"""Seconds after which a packet without entries goes out when nothing else does. Bytewax takes snapshots only of
+steps that something passed through: without a pulse a quiet stream has no beat, and no entry is ever let go."""
 START = "0-0"
 
 
@@ -46,7 +50,7 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
         self._link, self._prefix, self._batch, self._stopping = link, prefix, batch, stopping
         self._input, self._control = position
         self._journal: deque[tuple[str, str]] = deque()
-        self._idle = False
+        self._idle, self._last = False, 0.0
         with link.speaking() as client:
             for _, fields in client.xrange(self._key(JOURNAL)):
                 control, after = fields[b"c"].decode(), fields[b"a"].decode()
@@ -54,13 +58,18 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
                     self._journal.append((control, after))
 
     def next_batch(self) -> list[Packet]:
-        """A control packet, an input packet, or nothing."""
+        """A control packet, an input packet, a pulse, or nothing."""
         if self._stopping():
             raise StopIteration
         with self._link.speaking() as client:
             packets = self._repeat(client) if self._journal else self._live(client)
         self._idle = not packets
-        return packets
+        now = time.monotonic()
+        if packets or now - self._last < PULSE_S:
+            self._last = now if packets else self._last
+            return packets
+        self._last = now
+        return [Packet([], self.snapshot(), [])]
 
     def next_awake(self) -> dt.datetime | None:
         """At once after a batch; a little later when idle, so that waiting costs next to nothing."""
