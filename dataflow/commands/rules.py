@@ -1,15 +1,19 @@
-"""`tidegate rules`: check rule packs, list the rules in force."""
+"""`tidegate rules`: check rule packs, list rules, put a pack in force while the stream runs."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dataflow.commands import options, showing
 
+if TYPE_CHECKING:
+    from models.events import Control
+
 NAME = "rules"
-HELP = "check rule packs and list the rules in force"
+HELP = "check rule packs, list rules, put a pack in force in the running stream"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -21,13 +25,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     text = "list the rules of the pack the settings name"
     listing = verbs.add_parser("list", help=text, description=text)
     options.add_config(listing)
-    for verb in (check, listing):
+    text = "check a pack and put it in force in the running stream, from its next event on"
+    load = verbs.add_parser("load", help=text, description=text)
+    load.add_argument("file", type=Path, metavar="FILE", help="a rule pack (TOML)")
+    options.add_config(load)
+    for verb in (check, listing, load):
         options.add_json(verb)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check or list."""
-    return _check(args) if args.verb == "check" else _list(args)
+    """Check, list or load."""
+    return {"check": _check, "list": _list, "load": _load}[args.verb](args)
 
 
 def _check(args: argparse.Namespace) -> int:
@@ -46,6 +54,48 @@ def _check(args: argparse.Namespace) -> int:
         ]
         print(msgspec.json.encode({"ok": all(passed), "files": files}).decode())
     return 0 if all(passed) else 1
+
+
+def _load(args: argparse.Namespace) -> int:
+    from alerts.redis_link import RedisLink
+    from alerts.redis_store import RedisStore
+    from dataflow.store_access import address_of
+    from models.events import encode
+    from models.rules.pack import load_pack
+    from models.rules.report import check_files
+
+    settings = options.settings_of(args)
+    (verdict,) = check_files([args.file])
+    if not verdict.startswith("ok "):
+        print(verdict, file=sys.stderr)
+        return 1
+    text = args.file.read_text(encoding="utf-8")
+    pack = load_pack(text, name=args.file.name)
+    url = address_of(settings)
+    store = RedisStore(url)
+    event = _control(text, args.file.name, pack.version, settings.console.actor, store.stream_time())
+    with RedisLink(url).speaking() as client:
+        entry = client.xadd("tg:control", {"e": encode(event)}).decode()
+    store.wait_durable()
+    showing.show(
+        {"pack": pack.name, "version": pack.version, "entry": entry}, "rules load", as_json=args.json
+    )
+    return 0
+
+
+def _control(text: str, name: str, version: str, actor: str, stream_time: int) -> Control:
+    import time
+
+    import msgspec
+
+    from models.events import Control
+
+    at = stream_time or time.time_ns() // 1_000_000
+    return Control(
+        id=f"rules-{version}-{time.time_ns() // 1_000_000}", event_time=at, received_at=at, kind="rules",
+        version=version, actor=actor, reason=f"rules load {name}",
+        payload=msgspec.Raw(msgspec.json.encode({"text": text, "name": name})),
+    )  # fmt: skip
 
 
 def _list(args: argparse.Namespace) -> int:
