@@ -183,7 +183,11 @@ def test_a_written_tree_parses_to_itself(node: Expr) -> None:
     assert parse_expression(to_text(node)) == node
 
 
+_TWICE = Not(Compare("==", Name("currency"), Name("currency")))
+
+
 @given(conditions, rows)
+@example(Not(And((_TWICE, _TWICE))), {"currency": "USD"})
 @settings(max_examples=200, deadline=None)
 def test_the_canonical_form_means_the_same_and_is_final(node: Expr, row: dict[str, Any]) -> None:
     form = canonical(node)

@@ -102,9 +102,11 @@ def canonical(node: Expr) -> Expr:
     match node:
         case And(items) | Or(items):
             return _series(type(node), items)
-        case Not(Not(item)):
-            return canonical(item)
-        case Not(item) | Missing(item) | Negate(item):
+        case Not(item):
+            # The inside may turn into a `not` only now: `not (not a and not a)` means a.
+            inside = canonical(item)
+            return inside.item if isinstance(inside, Not) else Not(inside)
+        case Missing(item) | Negate(item):
             return type(node)(canonical(item))
         case Compare(ordering, left, right):
             if isinstance(left, (Number, Text)) and not isinstance(right, (Number, Text)):
