@@ -22,7 +22,8 @@ from models.decision import Counters, DeadLetter, Decision
 from models.events import Control, Heartbeat, Label, Settlement, Transaction
 from models.features import NAMES, RULE_KINDS, for_models, matrix
 from models.intake import Taken, dollars, read, refused
-from models.ledger import ACT, CONFLICT, DUPLICATE, LABEL, MATCHED, NEW, PAY, SKIP, UNMATCHED, Ledger, Walk
+from models.ledger import Ledger, Walk
+from models.ledger_walk import ACT, CONFLICT, DUPLICATE, LABEL, MATCHED, NEW, PAY, SEQUENCE, SKIP, UNMATCHED
 from models.money import FxTable
 from models.reasons import as_columns
 from models.risk import Thresholds
@@ -30,7 +31,7 @@ from models.rows import Item, Rows, columns_of, rows_of
 from models.rules.compiled import CompiledPack, compile_pack
 from models.rules.rule import Pack
 from models.serving import Snapshot
-from models.state import EntityState
+from models.state import EntityState, deviation_of
 from models.vectors import MAX_BATCH, Vectors
 from models.velocities import Velocities
 from models.windows import Int64
@@ -67,7 +68,7 @@ class Learner(Protocol):
 
     @property
     def examples(self) -> int: ...
-    def learn(self, x: Float, fraud: bool, weight: float = 1.0) -> None: ...
+    def learn(self, x: Float, fraud: bool, weight: float = 1.0, key: int = -1) -> None: ...
     def snapshot(self) -> bytes: ...
     def to_state(self) -> bytes: ...
     @classmethod
@@ -75,10 +76,14 @@ class Learner(Protocol):
 
 
 class Example(NamedTuple):
-    """A vector whose outcome window closed: what a learner in its own process is sent."""
+    """A vector whose outcome window closed: what a learner in its own process is sent.
+
+    key: the transaction's number in the stream; it comes again when its label is corrected.
+    """
 
     vector: Float
     fraud: bool
+    key: int
 
 
 class Output:
@@ -182,16 +187,18 @@ class Engine:
         new = (rows.kinds == PAY) & (walk.answers == NEW)
         self.counters.labels_unmatched += int(np.sum((rows.kinds == LABEL) & (walk.answers == UNMATCHED)))
         part = np.flatnonzero(new | (rows.kinds == ACT) | ((rows.kinds == LABEL) & (walk.answers == MATCHED)))
-        sub = rows.part(part)
         events = [taken.events[i] for i in part.tolist()]
         payments = [e for e in events if type(e) is Transaction]
         columns = columns_of(payments, usd[new], rows.times[new], self.interner)
-        placed = self.state.place(sub)
+        placed = self.state.place(rows, part, walk)
         view = self.state.advance(placed, events, columns, walk.deltas[part], self.interner)
+        sequences = walk.sequences[new]
+        self.ledger.note(sequences, deviation_of(view).astype(np.float32))
+        noted = self.ledger.noted(walk.outcomes[:, SEQUENCE]).astype(np.float64)
+        view = self.state.recall(placed, view, noted)
         asked = self.velocities.advance(placed, events, columns)
         values = matrix(view)
         vectors = for_models(values)
-        sequences = walk.sequences[new]
         self.vectors.put(sequences, vectors)
         swaps = self._learn(walk, before + np.cumsum(new), output)
         scored = self._score(vectors, np.flatnonzero(new), swaps)
@@ -217,11 +224,11 @@ class Engine:
             if vector is None:
                 self.vectors_gone += 1
                 continue
-            output.examples.append(Example(vector, fraud == 1))
+            output.examples.append(Example(vector, fraud == 1, sequence))
             learner = self.learner
             if learner is None:
                 continue
-            learner.learn(vector, fraud == 1)
+            learner.learn(vector, fraud == 1, key=sequence)
             if publishes(learner.examples, self.settings.publish_every):
                 data = learner.snapshot()
                 output.published.append(data)

@@ -73,7 +73,7 @@ def _touch(links: npt.NDArray[np.int32], state: npt.NDArray[np.int64], slot: int
 @kernel
 def _assign(
     index: Ints, keys: Hashes, links: npt.NDArray[np.int32], pinned: Flags, state: npt.NDArray[np.int64],
-    limit: int, rows: Hashes, create: Flags, slots: Ints, fresh: Flags,
+    limit: int, rows: Hashes, create: Flags, peek: Flags, slots: Ints, fresh: Flags,
 ) -> None:  # fmt: skip
     for i in range(rows.shape[0]):
         key = rows[i]
@@ -85,7 +85,8 @@ def _assign(
         slot = index[at]
         if slot >= 0:
             slots[i] = slot
-            _touch(links, state, slot, True)
+            if not peek[i]:
+                _touch(links, state, slot, True)
             continue
         if not create[i]:
             continue
@@ -140,17 +141,32 @@ class EntityTable:
         """Slots that exist now; state kept by slot must be at least this long."""
         return int(self.keys.shape[0])
 
-    def assign(self, rows: Hashes, create: Flags) -> tuple[Ints, Flags]:
+    def assign(self, rows: Hashes, create: Flags, peek: Flags | None = None) -> tuple[Ints, Flags]:
         """Slots of a batch of identities, in row order.
 
-        rows: (n,) hashes, 0 = missing. create: (n,) False looks up only. Returns slots (n,), -1 where there is
+        rows: (n,) hashes, 0 = missing. create: (n,) False looks up only. peek: (n,) True looks up without counting
+        as seen. Returns slots (n,), -1 where there is
         none, and fresh (n,): True where the row began to use its slot and old state of the slot must be cleared.
         """
         self._grow(self.used + rows.shape[0])
         slots = np.empty(rows.shape[0], dtype=np.int32)
         fresh = np.empty(rows.shape[0], dtype=np.bool_)
         limit = min(self.size, self.capacity)
-        _assign(self.index, self.keys, self.links, self.pinned, self.state, limit, rows, create, slots, fresh)
+        if peek is None:
+            peek = np.zeros(rows.shape[0], dtype=np.bool_)
+        _assign(
+            self.index,
+            self.keys,
+            self.links,
+            self.pinned,
+            self.state,
+            limit,
+            rows,
+            create,
+            peek,
+            slots,
+            fresh,
+        )
         return slots, fresh
 
     def pin(self, key: int, pinned: bool) -> None:

@@ -53,7 +53,7 @@ class BoundedForest:
     def __init__(self, features: int, seed: int = 7) -> None:
         self._model: Any = forest.ARFClassifier(
             n_models=TREES,
-            max_features=12,
+            max_features=24,
             lambda_value=3,
             grace_period=25,
             max_depth=MAX_DEPTH,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from models.columns import Column, Float
-from models.memory import COUNT, FIRST, LAST, MAX_USD, MEAN_LOG, MEAN_USD, VAR_LOG
+from models.memory import COUNT, FIRST, LAST, MAX_USD, MEAN_LOG, MEAN_USD, TYPICAL, UNUSUAL_LAST, VAR_LOG
 from models.view import DAY, HOUR, USD_SCALE, View
 
 Formula = Callable[[View], Float]
@@ -39,18 +39,27 @@ def share(entity: str, window: int, series: str) -> Formula:
     return lambda v: ratio(v.sums[entity, window, series], v.sums[entity, window, "pay"])
 
 
-# A rate of few cases is drawn towards the base rate as if 20 payments at 0.5 % had been seen before.
+# A rate of few cases is drawn towards the base rate as if 20 outcomes at 0.5 % had been known before.
 _PRIOR_COUNT, _PRIOR_RATE = 20.0, 0.005
 
 
-def fraud_rate(entity: str, window: int) -> Formula:
-    """Frauds that became known in the window over payments in it, shrunk (empirical Bayes)."""
+def fraud_rate(entity: str, frauds: int, known: int) -> Formula:
+    """Known frauds over known outcomes, both fading, shrunk towards the base rate (empirical Bayes)."""
 
     def formula(v: View) -> Float:
-        frauds = np.maximum(v.sums[entity, window, "fraud"], 0.0)
-        return (frauds + _PRIOR_COUNT * _PRIOR_RATE) / (v.sums[entity, window, "pay"] + _PRIOR_COUNT)
+        state = v.outcomes[entity]
+        return (state[:, frauds] + _PRIOR_COUNT * _PRIOR_RATE) / (state[:, known] + _PRIOR_COUNT)
 
     return formula
+
+
+def outcome(entity: str, column: int) -> Formula:
+    return lambda v: v.outcomes[entity][:, column]
+
+
+def days_since(entity: str, column: int) -> Formula:
+    """Days from a time kept with the entity's known outcomes to this payment, NaN for never."""
+    return lambda v: np.maximum(v.times - v.outcomes[entity][:, column], 0.0) / DAY
 
 
 def profile(entity: str, column: int) -> Formula:
@@ -71,6 +80,15 @@ def deviation(entity: str) -> Formula:
         return np.where(p[:, COUNT] > 0, z, np.nan)
 
     return formula
+
+
+def over_typical(entity: str) -> Formula:
+    """Amount over the typical amount that single large payments do not move."""
+    return lambda v: ratio(number(v.columns["amount_usd"]), v.profiles[entity][:, TYPICAL])
+
+
+def days_since_unusual(entity: str) -> Formula:
+    return lambda v: np.maximum(v.times - v.profiles[entity][:, UNUSUAL_LAST], 0.0) / DAY
 
 
 def since_last(entity: str) -> Formula:

@@ -19,6 +19,7 @@ from river import __version__ as river_version  # type: ignore[attr-defined]
 from models import snapshot
 from models.anomaly import GoodHalfSpace
 from models.blend import CalibrationRing
+from models.boosting import RefittedBoosting
 from models.errors import SnapshotError
 from models.forest import BoundedForest
 from models.logistic import OnlineLogistic
@@ -26,12 +27,13 @@ from models.scaling import RunningScale
 from models.serving import Snapshot
 
 Float = npt.NDArray[np.float64]
-LEARNERS: list[type[OnlineLogistic] | type[BoundedForest] | type[GoodHalfSpace]] = [
+LEARNERS: list[type[OnlineLogistic | BoundedForest | RefittedBoosting | GoodHalfSpace]] = [
     OnlineLogistic,
     BoundedForest,
+    RefittedBoosting,
     GoodHalfSpace,
 ]
-"""Every model that learns, in the order of `serving.MODELS`. Each has River's verbs, `inputs` and
+"""Every model that learns, in the order of `snapshot.MODELS`. Each has River's verbs, `inputs` and
 `compiled`."""
 
 FIRST_VIEW, REFRESH = 100, 500
@@ -41,7 +43,7 @@ _MAGIC = b"TGLEARN1"
 
 
 class OnlineLearner:
-    """Logistic regression, forest and half-space trees, with the calibration that joins them.
+    """Logistic regression, forest, boosted trees and half-space trees, with the calibration that joins them.
 
     features: names in column order. negative_rate: the share of good payments the engine passes on. examples,
     frauds: learnt so far. About 0.7 ms an example with 45 features.
@@ -57,15 +59,17 @@ class OnlineLearner:
         self._scale = RunningScale(len(features))
         self._logistic = OnlineLogistic(len(features), seed)
         self._forest = BoundedForest(len(features), seed)
+        self._boosted = RefittedBoosting(len(features), seed)
         self._half_space = GoodHalfSpace(len(features), seed)
         self._ring = CalibrationRing()
         self._view: Snapshot | None = None
 
-    def learn(self, x: Float, fraud: bool, weight: float = 1.0) -> None:
+    def learn(self, x: Float, fraud: bool, weight: float = 1.0, key: int = -1) -> None:
         """Learn one settled example: x float64 [F], NaN where missing.
 
         weight: 1/p of an example that was kept with probability p for other reasons than the sampling of
-        negatives.
+        negatives. key ≥ 0 names the transaction: when it comes again its label is corrected where examples are kept,
+        and weighed against where they are not.
         """
         x = np.ascontiguousarray(x, dtype=np.float64)
         if x.shape != (len(self.features),):
@@ -81,6 +85,7 @@ class OnlineLearner:
         row = self._scale.apply(x)
         for model in (self._logistic, self._forest, self._half_space):
             model.learn_one(model.inputs(row), fraud, weight)
+        self._boosted.learn_one(self._boosted.inputs(row), fraud, weight, key)
         self.examples += 1
         self.frauds += fraud
         if self.examples == FIRST_VIEW or self.examples % REFRESH == 0:
@@ -103,6 +108,7 @@ class OnlineLearner:
             spread=self._scale.spread(),
             linear=self._logistic.compiled(),
             forest=self._forest.compiled(),
+            boosted=self._boosted.compiled(),
             half_space=self._half_space.compiled(),
             calibration=self._ring.fit(self.negative_rate),
         )

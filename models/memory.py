@@ -18,9 +18,32 @@ from models.windows import Int64
 Float = npt.NDArray[np.float64]
 # profile columns
 FIRST, LAST, COUNT, MEAN_USD, MEAN_LOG, VAR_LOG, MAX_USD, PLACE = range(8)
-PROFILE_WIDTH = 8
+TYPICAL, TYPICAL_VAR, UNUSUAL_WEEK, UNUSUAL_DAYS, UNUSUAL_LAST = range(8, 13)
+PROFILE_WIDTH = 13
+# and one that is only answered: how far this amount lies from the typical one
+DEVIATE = 13
 # Memory of about 30 payments: young profiles average plainly, old ones forget slowly.
 _FORGET = 1.0 / 30.0
+# The typical amount remembers about 100 payments, and one large payment moves it by no more than REACH deviations
+# (Winsorised mean; Huber, "Robust Estimation of a Location Parameter", 1964): fraud must not teach what is usual.
+_FORGET_TYPICAL = 1.0 / 100.0
+REACH, UNUSUAL, ENOUGH = 2.5, 3.0, 5
+# Half of the mean, as if five payments had spread so much, keeps young deviations honest.
+_PRIOR_SPREAD, _PRIOR_PAYMENTS = 0.5, 5.0
+_LEAST_SPREAD_USD = 0.01
+_DAY_MS = 86_400_000.0
+
+
+@kernel
+def faded(value: float, age_ms: float, half_life_ms: float) -> float:
+    """What is left of a value after some time."""
+    return value * math.exp2(-max(age_ms, 0.0) / half_life_ms)
+
+
+@kernel
+def _spread(mean: float, variance: float, seen: float) -> float:
+    prior = (_PRIOR_SPREAD * mean) ** 2 * _PRIOR_PAYMENTS
+    return max(math.sqrt((variance * seen + prior) / (seen + _PRIOR_PAYMENTS)), _LEAST_SPREAD_USD)
 
 
 @kernel
@@ -34,13 +57,22 @@ def _profile(
             continue
         if fresh[i]:
             state[s, :] = 0.0
-            state[s, FIRST] = state[s, LAST] = state[s, PLACE] = np.nan
+            state[s, FIRST] = state[s, LAST] = state[s, PLACE] = state[s, UNUSUAL_LAST] = np.nan
+        t = np.float64(times[i])
+        seen = state[s, COUNT]
         for c in range(PROFILE_WIDTH):
             out[i, c] = state[s, c]
+        if seen > 0.0:
+            age = t - state[s, LAST]
+            out[i, UNUSUAL_WEEK] = faded(state[s, UNUSUAL_WEEK], age, 7.0 * _DAY_MS)
+            out[i, UNUSUAL_DAYS] = faded(state[s, UNUSUAL_DAYS], age, 2.0 * _DAY_MS)
+        spread = _spread(state[s, TYPICAL], state[s, TYPICAL_VAR], seen)
+        deviate = (usd[i] - state[s, TYPICAL]) / spread if seen > 0.0 else np.nan
+        out[i, DEVIATE] = deviate
         if not pay[i]:
             continue
-        t = np.float64(times[i])
-        n = state[s, COUNT] + 1.0
+        state[s, UNUSUAL_WEEK], state[s, UNUSUAL_DAYS] = out[i, UNUSUAL_WEEK], out[i, UNUSUAL_DAYS]
+        n = seen + 1.0
         if n == 1.0:
             state[s, FIRST] = state[s, LAST] = t
         elif t > state[s, LAST]:
@@ -55,6 +87,15 @@ def _profile(
             state[s, MAX_USD] = usd[i]
         if place[i] >= 0:
             state[s, PLACE] = np.float64(place[i])
+        amount = min(usd[i], state[s, TYPICAL] + REACH * spread) if seen >= ENOUGH else usd[i]
+        weight = max(1.0 / n, _FORGET_TYPICAL)
+        delta = amount - state[s, TYPICAL]
+        state[s, TYPICAL] += weight * delta
+        state[s, TYPICAL_VAR] = (1.0 - weight) * (state[s, TYPICAL_VAR] + weight * delta * delta)
+        if seen >= ENOUGH and deviate > UNUSUAL:
+            state[s, UNUSUAL_WEEK] += 1.0
+            state[s, UNUSUAL_DAYS] += 1.0
+            state[s, UNUSUAL_LAST] = t
 
 
 @kernel
@@ -97,7 +138,8 @@ def _hours(slots: Ints, fresh: Flags, hour: Float, state: npt.NDArray[np.float32
 
 
 class Profiles:
-    """First and last payment, usual amount (mean, mean and variance of log), largest, last place."""
+    """First and last payment, usual amount (mean, mean and variance of log), largest, last place; the typical amount
+    that fraud does not move, and the unusually large payments of late."""
 
     def __init__(self) -> None:
         self.state: Float = np.zeros((0, PROFILE_WIDTH))
@@ -105,10 +147,13 @@ class Profiles:
     def advance(
         self, slots: Ints, fresh: Flags, pay: Flags, times: Int64, usd: Float, place: Ints, size: int
     ) -> Float:
-        """State before each row, (n, PROFILE_WIDTH); only rows with `pay` are added. place: country codes."""
+        """State before each row and DEVIATE, (n, PROFILE_WIDTH + 1); only rows with `pay` are added.
+
+        place: country codes.
+        """
         if self.state.shape[0] < size:
             self.state = grown(self.state, size)
-        out = np.empty((slots.shape[0], PROFILE_WIDTH))
+        out = np.empty((slots.shape[0], PROFILE_WIDTH + 1))
         _profile(slots, fresh, pay, times, usd, place, self.state, out)
         return out
 

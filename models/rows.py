@@ -15,7 +15,7 @@ from models.columns import ENTITIES, Column, Float, Interner
 from models.errors import EventError
 from models.events import AnyEvent, Behaviour, Label, Transaction
 from models.hashing import Hashes, hash_texts
-from models.ledger import ACT, LABEL, PAY, SKIP
+from models.ledger_walk import ACT, LABEL, PAY, SKIP
 from models.places import local_offsets
 from models.windows import Int64
 
@@ -40,7 +40,7 @@ class Item(Protocol):
 
 
 class Rows(NamedTuple):
-    """A batch in stream order, n rows; kinds as in models.ledger. entities (n, 9) hashes, 0 missing."""
+    """A batch in stream order, n rows; kinds as in models.ledger_walk. entities (n, 9) hashes, 0 missing."""
 
     kinds: npt.NDArray[np.int8]
     ids: Hashes

@@ -1,9 +1,10 @@
 """A model snapshot compiled for speed: what the scorer reads, never the learner's live objects.
 
-    risk = sigmoid(A · Σ w_m · (a_m · z_m + b_m) + C)
+    risk = sigmoid(A · Σ w_m · max(a_m · z_m + b_m, floor_m) + C)
 
-over the raw scores z of logistic regression (log-odds), forest (mean log-odds of its leaves) and half-space
-trees (anomaly score); every constant travels inside the snapshot (models/calibration.py makes them).
+over the raw scores z of logistic regression (log-odds), forest (mean log-odds of its leaves), boosted trees (sum of
+their leaves) and half-space trees (anomaly score); every constant travels inside the snapshot (models/blend.py makes
+them).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -18,10 +20,9 @@ from models import serving_kernels as kernels
 from models import snapshot
 from models.calibration import log_odds
 from models.errors import SnapshotError
-from models.snapshot import Calibration, SnapshotBody
+from models.snapshot import MODELS, NO_FLOOR, Calibration, SnapshotBody
 
 Float = npt.NDArray[np.float64]
-MODELS = ("logistic", "forest", "anomaly")
 ANOMALY = -1
 """Stands for the half-space trees among contributions: their score belongs to no single feature."""
 BASE_RATE = 0.002
@@ -47,19 +48,14 @@ class Snapshot:
         self.examples = body.examples
         self.frauds = body.frauds
         self.negative_rate = body.negative_rate
-        forest, half, scale = body.forest, body.half_space, body.calibration
+        half, scale = body.half_space, body.calibration
         self._scale = (body.mean, body.spread, body.linear.intercept, body.linear.weights)
-        self._forest: Any = (
-            forest.roots,
-            forest.feature,
-            forest.threshold,
-            forest.left,
-            forest.right,
-            forest.missing_left,
-            forest.value,
-        )
+        self._forest: Any = msgspec.structs.astuple(body.forest)
+        self._boosted: Any = msgspec.structs.astuple(body.boosted)
         self._half: Any = (half.feature, half.threshold, half.mass)
-        self._slope, self._offset, self._weight = np.array([scale.slope, scale.offset, scale.weight])
+        self._slope, self._offset, self._floor, self._weight = np.array(
+            [scale.slope, scale.offset, scale.floor, scale.weight]
+        )
         self._final_slope, self._final_offset = float(scale.final_slope), float(scale.final_offset)
 
     @classmethod
@@ -73,7 +69,7 @@ class Snapshot:
         return cls.from_bytes(snapshot.encode(untrained_body(features, base_rate)))
 
     def raw(self, rows: Float) -> Float:
-        """Raw scores [n, 3] in the order of MODELS; what calibration is fitted on."""
+        """Raw scores [n, 4] in the order of MODELS; what calibration is fitted on."""
         rows = np.ascontiguousarray(rows, dtype=np.float64)
         if rows.ndim != 2 or rows.shape[1] != len(self.features):
             raise SnapshotError(
@@ -81,7 +77,7 @@ class Snapshot:
                 f"{rows.shape}: use a snapshot learnt with this feature catalogue"
             )
         out = np.empty((len(rows), len(MODELS)))
-        kernels.raw_scores(rows, out, *self._scale, *self._forest, *self._half)
+        kernels.raw_scores(rows, out, *self._scale, *self._forest, *self._boosted, *self._half)
         return out
 
     def score(self, rows: Float) -> Scores:
@@ -95,6 +91,7 @@ class Snapshot:
             raw,
             self._slope,
             self._offset,
+            self._floor,
             self._weight,
             self._final_slope,
             self._final_offset,
@@ -107,23 +104,25 @@ class Snapshot:
         """(base, shares): why a row [F] has its risk, in log-odds; base + Σ shares = ln(risk / (1 − risk)).
 
         base is the same for every row: the average example. A share is (feature index, part of the log-odds),
-        largest first, zeros left out; index ANOMALY is the half-space trees. The linear part is exact; the
-        forest's is by path (each step's change goes to the feature that decided it). Where a score is cut at
+        largest first, zeros left out; index ANOMALY is the half-space trees. The linear part is exact; that
+        of trees is by path (each step's change goes to the feature that decided it). Where a score is cut at
         a limit, its shares shrink in proportion.
         """
         row = np.ascontiguousarray(row, dtype=np.float64)
         raw = self.raw(row[None, :])[0]
         features = len(self.features)
-        squash, linear, forest = np.empty(features), np.empty(features), np.zeros(features)
+        squash, linear = np.empty(features), np.empty(features)
+        forest, boosted = np.zeros(features), np.zeros(features)
         mean, spread, intercept, weights = self._scale
         uncut = kernels.linear_score(row, mean, spread, intercept, weights, squash, linear)
         forest_base = kernels.forest_path(row, forest, *self._forest)
+        boosted_base = kernels.forest_path(row, boosted, *self._boosted)
         linear *= _part(float(raw[0]) - intercept, uncut - intercept)
-        gain = self._final_slope * self._weight * self._slope
-        constant = self._final_slope * float((self._weight * self._offset).sum()) + self._final_offset
-        base = constant + gain[0] * intercept + gain[1] * forest_base
-        shares = gain[0] * linear + gain[1] * forest
-        every = [*enumerate(shares.tolist()), (ANOMALY, float(gain[2] * raw[2]))]
+        starts = np.array([intercept, forest_base, boosted_base, 0.0])
+        gain, starts = self._gains(raw, starts)
+        base = self._final_slope * float((self._weight * starts).sum()) + self._final_offset
+        shares = gain[0] * linear + gain[1] * forest + gain[2] * boosted
+        every = [*enumerate(shares.tolist()), (ANOMALY, float(gain[3] * raw[3]))]
         whole = base + sum(share for _, share in every)
         limit = log_odds(kernels.RISK_MAX)
         start = min(max(base, -limit), limit)
@@ -131,11 +130,22 @@ class Snapshot:
         told = [(index, float(share * kept)) for index, share in every if share != 0.0]
         return float(start), sorted(told, key=lambda item: (-abs(item[1]), item[0]))
 
+    def _gains(self, raw: Float, starts: Float) -> tuple[Float, Float]:
+        """What one unit of a model's raw score adds to the risk's log-odds, and where each model starts from.
+
+        A score cut at its floor moves the risk less, or not at all: its shares shrink in proportion.
+        """
+        plain_start, plain_end = self._slope * starts + self._offset, self._slope * raw + self._offset
+        start, end = np.maximum(plain_start, self._floor), np.maximum(plain_end, self._floor)
+        parts = [_part(cut, whole) for cut, whole in zip(end - start, plain_end - plain_start, strict=True)]
+        return self._final_slope * self._weight * self._slope * np.array(parts), start
+
 
 def untrained_body(features: tuple[str, ...], base_rate: float) -> SnapshotBody:
     """The body behind `Snapshot.untrained`."""
     odds = log_odds(base_rate)
-    alone = Calibration((0.0, 0.0, 0.0), (odds, odds, odds), (0.0, 0.0, 0.0), 0.0, odds)
+    none = (0.0,) * len(MODELS)
+    alone = Calibration(none, (odds,) * len(MODELS), (NO_FLOOR,) * len(MODELS), none, 0.0, odds)
     return snapshot.blank(features, alone)
 
 

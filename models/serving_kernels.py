@@ -135,50 +135,36 @@ def half_space_score(squash: Float, feature: Ints, threshold: Float, mass: Float
 
 @kernel
 def raw_scores(
-    rows: Float,
-    out: Float,
-    mean: Float,
-    spread: Float,
-    intercept: float,
-    weights: Float,
-    roots: Ints,
-    feature: Ints,
-    threshold: Float,
-    left: Ints,
-    right: Ints,
-    missing_left: Ints,
-    value: Float,
-    space_feature: Ints,
-    space_threshold: Float,
-    space_mass: Float,
-) -> None:
-    """Raw scores of logistic, forest and anomaly into out [n, 3] for rows [n, F]."""
+    rows: Float, out: Float,
+    mean: Float, spread: Float, intercept: float, weights: Float,
+    roots: Ints, feature: Ints, threshold: Float, left: Ints, right: Ints, missing_left: Ints, value: Float,
+    b_roots: Ints, b_feature: Ints, b_threshold: Float, b_left: Ints, b_right: Ints, b_missing_left: Ints,
+    b_value: Float,
+    space_feature: Ints, space_threshold: Float, space_mass: Float,
+) -> None:  # fmt: skip
+    """Raw scores into out [n, 4] in the order of snapshot.MODELS for rows [n, F]."""
     squash, shares = np.empty(rows.shape[1]), np.empty(rows.shape[1])
     for i in range(rows.shape[0]):
         row = rows[i]
         z = linear_score(row, mean, spread, intercept, weights, squash, shares)
         out[i, 0] = min(max(z, -LINEAR_LIMIT), LINEAR_LIMIT)
         out[i, 1] = forest_score(row, roots, feature, threshold, left, right, missing_left, value)
-        out[i, 2] = half_space_score(squash, space_feature, space_threshold, space_mass)
+        out[i, 2] = forest_score(
+            row, b_roots, b_feature, b_threshold, b_left, b_right, b_missing_left, b_value
+        )
+        out[i, 3] = half_space_score(squash, space_feature, space_threshold, space_mass)
 
 
 @kernel
 def calibrated(
-    raw: Float,
-    slope: Float,
-    offset: Float,
-    weight: Float,
-    final_slope: float,
-    final_offset: float,
-    models: Float,
-    risk: Float,
-) -> None:
-    """Probabilities of each model into models [3, n] and of the blend into risk [n], from raw scores [n,
-    3]."""
+    raw: Float, slope: Float, offset: Float, floor: Float, weight: Float, final_slope: float, final_offset: float,
+    models: Float, risk: Float,
+) -> None:  # fmt: skip
+    """Probabilities of each model into models [4, n] and of the blend into risk [n], from raw scores [n, 4]."""
     for i in range(raw.shape[0]):
         blended = 0.0
-        for m in range(3):
-            logit = slope[m] * raw[i, m] + offset[m]
+        for m in range(len(slope)):
+            logit = max(slope[m] * raw[i, m] + offset[m], floor[m])
             models[m, i] = min(max(sigmoid(logit), RISK_MIN), RISK_MAX)
             blended += weight[m] * logit
         risk[i] = min(max(sigmoid(final_slope * blended + final_offset), RISK_MIN), RISK_MAX)

@@ -19,7 +19,11 @@ from models.forest import Forest
 from models.logistic import Linear
 
 Float = npt.NDArray[np.float64]
-MAGIC = b"TGMODEL1"
+MAGIC = b"TGMODEL2"
+MODELS = ("logistic", "forest", "boosted", "anomaly")
+"""The models of a snapshot, in the order of their scores."""
+NO_FLOOR = -1e9
+"""A floor that nothing reaches."""
 _DIGEST = 32
 # Arrays travel as little-endian bytes, whatever the machine.
 _WIRE: dict[str, Any] = {"f": np.dtype("<f8"), "i": np.dtype("<i4")}
@@ -28,13 +32,14 @@ _WIRE: dict[str, Any] = {"f": np.dtype("<f8"), "i": np.dtype("<i4")}
 class Calibration(msgspec.Struct, frozen=True):
     """How raw scores become one probability.
 
-    slope, offset of each model (logistic, forest, anomaly): log-odds = slope · score + offset; weight: its
-    part of the blend; final_slope, final_offset: what the blended log-odds go through at the end.
+    slope, offset of each of the MODELS: log-odds = slope · score + offset, at least floor; weight: its part of the
+    blend; final_slope, final_offset: what the blended log-odds go through at the end.
     """
 
-    slope: tuple[float, float, float]
-    offset: tuple[float, float, float]
-    weight: tuple[float, float, float]
+    slope: tuple[float, ...]
+    offset: tuple[float, ...]
+    floor: tuple[float, ...]
+    weight: tuple[float, ...]
     final_slope: float
     final_offset: float
 
@@ -56,6 +61,7 @@ class SnapshotBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     spread: Float
     linear: Linear
     forest: Forest
+    boosted: Forest
     half_space: HalfSpace
     calibration: Calibration
 
@@ -107,34 +113,22 @@ def decode(data: bytes) -> SnapshotBody:
 
 def _inconsistent(body: SnapshotBody) -> str | None:
     """What is wrong with the arrays, if anything: the compiled walks check no index themselves."""
-    count, forest, half = len(body.features), body.forest, body.half_space
+    count, half = len(body.features), body.half_space
     if len(body.mean) != 2 * count or len(body.spread) != 2 * count or len(body.linear.weights) != 3 * count:
         return f"scale or weights do not fit {count} features"
     calibration = msgspec.to_builtins(body.calibration)
-    numbers = [
-        body.mean,
-        body.spread,
-        body.linear.weights,
-        forest.threshold,
-        forest.value,
-        half.threshold,
-        half.mass,
-    ]
+    if any(len(calibration[name]) != len(MODELS) for name in ("slope", "offset", "floor", "weight")):
+        return f"the calibration is not of the {len(MODELS)} models"
+    numbers = [body.mean, body.spread, body.linear.weights, half.threshold, half.mass]
+    for forest in (body.forest, body.boosted):
+        numbers += [forest.threshold, forest.value]
     flat = [np.ravel(np.array(value, dtype=np.float64)) for value in calibration.values()]
     if not all(np.isfinite(part).all() for part in [*numbers, *flat, np.array([body.linear.intercept])]):
         return "a number is not finite"
-    nodes = len(forest.feature)
-    columns = (forest.threshold, forest.left, forest.right, forest.missing_left, forest.value)
-    if any(len(column) != nodes for column in columns):
-        return "forest columns differ in length"
-    own = np.arange(nodes)
-    inner = forest.feature >= 0
-    if (forest.feature >= count).any() or (forest.roots < 0).any() or (forest.roots >= nodes).any():
-        return "a forest node names a feature or root that is not there"
-    # Children come after their parent, so every walk ends.
-    for child in (forest.left, forest.right):
-        if (child[inner] <= own[inner]).any() or (child[inner] >= nodes).any():
-            return "a forest node's child is not below it"
+    for name, forest in (("forest", body.forest), ("boosted", body.boosted)):
+        wrong = _wrong_trees(forest, count)
+        if wrong:
+            return f"{name}: {wrong}"
     inner_nodes, all_nodes = 2**HEIGHT - 1, 2 ** (HEIGHT + 1) - 1
     trees = len(half.mass) // all_nodes
     if len(half.mass) != trees * all_nodes or len(half.feature) != trees * inner_nodes:
@@ -144,10 +138,27 @@ def _inconsistent(body: SnapshotBody) -> str | None:
     return None
 
 
+def _wrong_trees(forest: Forest, count: int) -> str | None:
+    nodes = len(forest.feature)
+    columns = (forest.threshold, forest.left, forest.right, forest.missing_left, forest.value)
+    if any(len(column) != nodes for column in columns):
+        return "columns differ in length"
+    own = np.arange(nodes)
+    inner = forest.feature >= 0
+    if (forest.feature >= count).any() or (forest.roots < 0).any() or (forest.roots >= nodes).any():
+        return "a node names a feature or root that is not there"
+    # Children come after their parent, so every walk ends.
+    for child in (forest.left, forest.right):
+        if (child[inner] <= own[inner]).any() or (child[inner] >= nodes).any():
+            return "a node's child is not below it"
+    return None
+
+
 def blank(features: tuple[str, ...], calibration: Calibration) -> SnapshotBody:
     """A body that has learnt nothing: every raw score is 0, only the calibration speaks."""
     count = len(features)
     none, index = np.empty(0), np.empty(0, dtype=np.int32)
+    trees = Forest(index, index, none, index, index, index, none)
     return SnapshotBody(
         features=features,
         examples=0,
@@ -157,7 +168,8 @@ def blank(features: tuple[str, ...], calibration: Calibration) -> SnapshotBody:
         mean=np.zeros(2 * count),
         spread=np.zeros(2 * count),
         linear=Linear(0.0, np.zeros(3 * count)),
-        forest=Forest(index, index, none, index, index, index, none),
+        forest=trees,
+        boosted=trees,
         half_space=HalfSpace(index, none, none),
         calibration=calibration,
     )

@@ -16,11 +16,13 @@ from models.distinct import DistinctWindows, column_or
 from models.entities import Arrays, EntityTable, Flags, Ints
 from models.events import AnyEvent, Behaviour, Transaction
 from models.hashing import Hashes, hash_texts
-from models.ledger import ACT, LABEL, PAY
-from models.memory import PLACE, Hours, LastTimes, Profiles
+from models.ledger import Walk
+from models.ledger_walk import ACT, LABEL, PAY, ROW
+from models.memory import DEVIATE, PLACE, Hours, LastTimes, Profiles
+from models.outcomes import Outcomes
 from models.places import distance_km
 from models.rows import Rows
-from models.view import ACTS, DISTINCT, PROFILED, SERIES, SUMS, USD_SCALE, View
+from models.view import ACTS, DISTINCT, OUTCOMES, PROFILED, SERIES, SUMS, USD_SCALE, View
 from models.windows import Int64, SumWindows, shape_of
 
 _SMALL_USD = 5.0
@@ -28,13 +30,22 @@ _BAD_CREDENTIAL = frozenset({"invalid_account", "invalid_credential"})
 _COLUMN_OF = {name: index for index, name in enumerate(ENTITIES)}
 
 
-class Placed:
-    """A batch with its slots: what windows of any kind need. Rows are those that take part, in order."""
+Part = EntityTable | SumWindows | DistinctWindows | Profiles | Outcomes | LastTimes | Hours
 
-    def __init__(
-        self, rows: Rows, slots: dict[str, Ints], fresh: dict[str, Flags], sizes: dict[str, int]
-    ) -> None:
-        self.rows, self.slots, self.fresh, self.sizes = rows, slots, fresh, sizes
+
+class Placed:
+    """A batch with its slots: what windows of any kind need. Rows are those that take part, in order.
+
+    outcomes (k, 6) as in models.ledger.Walk, before: the row before which each is known (k,), owners: entity → slot of
+    the payment it speaks of, −1 where that is forgotten (k,).
+    """
+
+    def __init__(self, rows: Rows, outcomes: Int64, before: Int64) -> None:
+        self.rows, self.outcomes, self.before = rows, outcomes, before
+        self.slots: dict[str, Ints] = {}
+        self.fresh: dict[str, Flags] = {}
+        self.owners: dict[str, Ints] = {}
+        self.sizes: dict[str, int] = {}
         self.pay = np.flatnonzero(rows.kinds == PAY)
         self._buckets: dict[int, Int64] = {}
 
@@ -54,19 +65,33 @@ class EntityState:
         self.sums = {key: SumWindows(len(series), *shape_of(key[1])[1:]) for key, series in SUMS.items()}
         self.distinct = {key: DistinctWindows(*shape_of(key[1])[1:]) for key in DISTINCT}
         self.profiles = {name: Profiles() for name in PROFILED}
+        self.outcomes = {name: Outcomes() for name in OUTCOMES}
         self.acts = LastTimes(len(ACTS))
         self.hours = Hours()
 
-    def place(self, rows: Rows) -> Placed:
-        """Find or give slots. Labels only look up: what is forgotten stays forgotten."""
-        create = rows.kinds != LABEL
-        slots, fresh, sizes = {}, {}, {}
+    def place(self, rows: Rows, part: Int64, walk: Walk) -> Placed:
+        """Find or give slots to the rows at `part` of a batch, and find those of the outcomes it made known.
+
+        Labels only look up: what is forgotten stays forgotten. Outcomes do not even count as seen.
+        """
+        sub = rows.part(part)
+        before = np.searchsorted(part, walk.outcomes[:, ROW])
+        placed = Placed(sub, walk.outcomes, before)
+        n, k = part.shape[0], before.shape[0]
+        # One order for both: an outcome comes before the row at which it became known.
+        at_outcome = before + np.arange(k)
+        at_row = np.arange(n) + np.searchsorted(before, np.arange(n), side="right")
+        create, peek = np.zeros(n + k, dtype=np.bool_), np.zeros(n + k, dtype=np.bool_)
+        create[at_row], peek[at_outcome] = sub.kinds != LABEL, True
         for name, table in self.tables.items():
-            slots[name], fresh[name] = table.assign(
-                np.ascontiguousarray(rows.entities[:, _COLUMN_OF[name]]), create
-            )
-            sizes[name] = table.size
-        return Placed(rows, slots, fresh, sizes)
+            keys = np.empty(n + k, dtype=np.uint64)
+            keys[at_row] = sub.entities[:, _COLUMN_OF[name]]
+            keys[at_outcome] = walk.owners[:, _COLUMN_OF[name]] if name in OUTCOMES else 0
+            slots, fresh = table.assign(keys, create, peek)
+            placed.slots[name], placed.fresh[name] = slots[at_row], fresh[at_row]
+            placed.owners[name] = slots[at_outcome]
+            placed.sizes[name] = table.size
+        return placed
 
     def advance(
         self,
@@ -136,7 +161,19 @@ class EntityState:
         hour[pay] = columns["hour_local"]
         hours = self.hours.advance(*customer, hour, placed.sizes["customer"])[pay]
         travel = _travel(profiles["card"][:, PLACE], here[pay], interner)
-        return View(rows.times[pay], sums, distinct, gaps, profiles, since, hours, travel, columns)
+        return View(rows.times[pay], sums, distinct, gaps, profiles, {}, since, hours, travel, columns)
+
+    def recall(self, placed: Placed, view: View, deviates: Float) -> View:
+        """The view with what is known of past payments; deviates (k,): `deviation_of` each outcome's payment."""
+        rows = placed.rows
+        recalled = {
+            name: memory.advance(
+                placed.slots[name], placed.fresh[name], rows.kinds == PAY, rows.times, placed.before,
+                placed.owners[name], placed.outcomes, deviates, placed.sizes[name],
+            )[placed.pay]
+            for name, memory in self.outcomes.items()
+        }  # fmt: skip
+        return view._replace(outcomes=recalled)
 
     def _counted(self, placed: Placed, events: Sequence[AnyEvent]) -> dict[str, Hashes]:
         """Hashes of what distinct windows count; only transactions are counted."""
@@ -157,7 +194,7 @@ class EntityState:
         """Entities forgotten for want of room."""
         return sum(table.evicted for table in self.tables.values())
 
-    def parts(self) -> dict[str, EntityTable | SumWindows | DistinctWindows | Profiles | LastTimes | Hours]:
+    def parts(self) -> dict[str, Part]:
         """Every part that goes into a checkpoint, by a stable name."""
         return {
             **{f"table/{name}": table for name, table in self.tables.items()},
@@ -166,6 +203,7 @@ class EntityState:
                 f"distinct/{entity}/{window}/{what}": d for (entity, window, what), d in self.distinct.items()
             },
             **{f"profile/{name}": memory for name, memory in self.profiles.items()},
+            **{f"outcomes/{name}": memory for name, memory in self.outcomes.items()},
             "acts": self.acts,
             "hours": self.hours,
         }
@@ -191,6 +229,12 @@ def _series(
         if isinstance(event, Behaviour) and event.kind in ("login", "login_failed", "refund"):
             series[event.kind][i] = 1
     return series
+
+
+def deviation_of(view: View) -> Float:
+    """How far each amount is from its payer's typical one: by the card, without one by the customer."""
+    card, customer = view.profiles["card"][:, DEVIATE], view.profiles["customer"][:, DEVIATE]
+    return np.where(np.isnan(card), customer, card)
 
 
 def _travel(last: Float, here: Ints, interner: Interner) -> Float:

@@ -34,21 +34,17 @@ SUMS: dict[tuple[str, int], tuple[str, ...]] = {
     ("customer", 7 * DAY): ("pay", "usd"),
     ("customer", 30 * DAY): ("pay", "usd", "refund", "fraud"),
     ("device", HOUR): ("pay", "declined"),
-    ("device", 30 * DAY): ("pay", "fraud"),
+    ("device", 30 * DAY): ("pay",),
     ("ip", HOUR): ("pay", "declined", "login_failed", "login"),
-    ("ip", DAY): ("pay", "fraud"),
     ("merchant", HOUR): ("pay", "usd", "declined", "bad_credential", "small"),
     ("merchant", DAY): ("pay", "usd", "fraud"),
-    ("merchant", 7 * DAY): ("pay", "fraud"),
-    ("merchant", 30 * DAY): ("pay", "usd", "fraud", "refund"),
+    ("merchant", 7 * DAY): ("pay",),
+    ("merchant", 30 * DAY): ("pay", "usd", "refund"),
     ("payee", DAY): ("pay", "usd"),
     ("payee", 7 * DAY): ("pay", "usd"),
-    ("payee", 30 * DAY): ("pay", "fraud"),
     ("bin", HOUR): ("pay", "declined", "bad_credential"),
-    ("bin", 30 * DAY): ("pay", "fraud"),
     ("partner", HOUR): ("pay", "declined"),
     ("corridor", DAY): ("pay", "usd"),
-    ("corridor", 30 * DAY): ("pay", "fraud"),
 }
 """Window sums the catalogue needs: (entity, window in ms) → series."""
 
@@ -73,12 +69,16 @@ DISTINCT: tuple[tuple[str, int, str], ...] = (
 PROFILED = ("card", "customer", "device", "merchant", "payee")
 """Entities whose usual amount is remembered."""
 
+OUTCOMES = ("card", "customer", "device", "merchant", "payee", "bin", "corridor")
+"""Entities whose known outcomes are remembered."""
+
 
 class View(NamedTuple):
     """See the module's docstring; m transactions.
 
     sums: (entity, window, series) → (m,). distinct: (entity, window, what) → count (m,). gaps: the same key →
-    seconds since this value was last seen, −1 new, NaN no value. profiles: entity → (m, PROFILE_WIDTH).
+    seconds since this value was last seen, −1 new, NaN no value. profiles: entity → (m, PROFILE_WIDTH + 1) of
+    models.memory. outcomes: entity → (m, WIDTH) of models.outcomes.
     since: seconds since each of ACTS (m, 4). hours: surprise of the hour in nats (m,). columns: the row's own.
     travel_km: from the card's last place to this one (m,).
     """
@@ -88,6 +88,7 @@ class View(NamedTuple):
     distinct: dict[tuple[str, int, str], Float]
     gaps: dict[tuple[str, int, str], Float]
     profiles: dict[str, Float]
+    outcomes: dict[str, Float]
     since: Float
     hours: Float
     travel_km: Float

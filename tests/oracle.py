@@ -11,12 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import msgspec
+import numpy as np
 
 from models.columns import ENTITIES
 from models.errors import EventError, MoneyError
 from models.events import AnyEvent, Behaviour, Control, Label, Transaction, encode
 from models.hashing import hash_texts
-from models.ledger import kept
+from models.ledger_walk import kept
 from models.money import MAX_USD, FxTable
 from models.vectors import MAX_BATCH
 from tests.oracle_features import (
@@ -24,7 +25,9 @@ from tests.oracle_features import (
     Numbering,
     Payment,
     Seen,
+    Told,
     Value,
+    deviation_of,
     different,
     in_window,
     local_hour_and_day,
@@ -74,6 +77,7 @@ class Account:
     names: dict[str, str]
     declined: bool
     outcome: str = "open"
+    deviation: Value = None
 
 
 class Oracle:
@@ -106,8 +110,9 @@ class Oracle:
                 return self._pay(event)
             case Behaviour():
                 self._hear(event.received_at)
+                examples = self._settle()
                 self._see(_names(event), Seen(event.event_time, act=event.kind))
-                return Verdict(examples=self._settle())
+                return Verdict(examples=examples)
             case Label():
                 return self._label(event)
             case Control():
@@ -178,6 +183,10 @@ class Oracle:
             frozenset(a.rule for a in self.asked if a.where is None or a.where(t) is True),
         )  # fmt: skip
         of = self._see(names, Seen(t.event_time, payment))
+        by = "card" if of["card"] is not None and len(of["card"].payments()) > 1 else "customer"
+        deviation = deviation_of(of[by], usd)
+        if self.accounts and self.accounts[-1].id == t.id:
+            self.accounts[-1].deviation = None if deviation is None else float(np.float32(deviation))
         past = [p for name in ("card", "customer") if (e := of[name]) for p in e.payments()[:-1]]
         return Verdict(
             decided=t.id, features=vector(t, usd, of), late=any(p.time > t.event_time for p in past),
@@ -220,10 +229,12 @@ class Oracle:
         if account.outcome == told or (told == "good" and account.outcome == "settled"):
             return Verdict(examples=self._settle())
         change = 1 if label.fraud else -1 if account.outcome == "fraud" else 0
+        corrected = account.outcome == "fraud"
+        self._tell(account, label.fraud)
         account.outcome = told
         self._see(account.names, Seen(label.received_at, frauds=change))
         at_once: tuple[tuple[str, bool], ...] = ()
-        if account.number < self.open and self._is_learnt(account):
+        if account.number < self.open and (corrected or self._is_learnt(account)):
             at_once = ((account.id, label.fraud),)
         return Verdict(labelled=account.id, examples=at_once + self._settle())
 
@@ -237,10 +248,20 @@ class Oracle:
                 break
             self.open = account.number + 1
             if account.outcome == "open" and not account.declined:
+                self._tell(account, False)
                 account.outcome = "settled"
             if self._is_learnt(account):
                 learnt.append((account.id, account.outcome == "fraud"))
         return tuple(learnt)
+
+    def _tell(self, account: Account, fraud: bool) -> None:
+        """Every entity of the payment that is still known remembers the outcome."""
+        before = None if account.outcome == "open" else account.outcome == "fraud"
+        told = Told(account.received, self.clock, before, fraud, account.deviation)
+        for entity, name in account.names.items():
+            if name in self.known[entity]:
+                memory = self.known[entity][name]
+                memory.told.append((len(memory.seen), told))
 
     def _is_learnt(self, account: Account) -> bool:
         """Every fraud; of good payments a share chosen by hash, and no declined one: it has no outcome."""

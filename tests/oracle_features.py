@@ -46,10 +46,24 @@ class Seen:
 
 
 @dataclass
+class Told:
+    """An outcome that became known: of the payment received at `paid`, at `known`; fraud before (None: not known) and
+    now; deviation: of its amount from the payer's typical one.
+    """
+
+    paid: int
+    known: int
+    before: bool | None
+    fraud: bool
+    deviation: Value
+
+
+@dataclass
 class Entity:
-    """Everything ever seen of one entity since it was last forgotten."""
+    """Everything ever seen of one entity since it was last forgotten, and the outcomes told while it was known."""
 
     seen: list[Seen] = field(default_factory=list)
+    told: list[tuple[int, Told]] = field(default_factory=list)
 
     def payments(self) -> list[Payment]:
         return [s.payment for s in self.seen if s.payment is not None]
@@ -139,6 +153,127 @@ def usual(before: list[Payment]) -> Usual | None:
     )  # fmt: skip
 
 
+@dataclass
+class Typical:
+    """The amount of an entity that a single large payment does not move, and its large payments of late."""
+
+    mean: float = 0.0
+    variance: float = 0.0
+    week: float = 0.0
+    days: float = 0.0
+    last: int | None = None
+
+    def spread(self, n: int) -> float:
+        return max(math.sqrt((self.variance * n + 5 * (self.mean / 2) ** 2) / (n + 5)), 0.01)
+
+
+def _halved(value: float, age: int, days: int) -> float:
+    return value * 2 ** (-max(age, 0) / (days * DAY))
+
+
+def typical(before: list[Payment], now: int) -> Typical:
+    """As of `now`; the fading counts fade from the latest payment on."""
+    state, latest = Typical(), None
+    for n, p in enumerate(before):
+        if latest is not None:
+            state.week = _halved(state.week, p.time - latest, 7)
+            state.days = _halved(state.days, p.time - latest, 2)
+        latest = p.time if latest is None else max(latest, p.time)
+        spread = state.spread(n)
+        far = n >= 5 and (p.usd - state.mean) / spread > 3
+        amount = min(p.usd, state.mean + 2.5 * spread) if n >= 5 else p.usd
+        weight, away = max(1 / (n + 1), 1 / 100), amount - state.mean
+        state.mean += weight * away
+        state.variance = (1 - weight) * (state.variance + weight * away**2)
+        if far:
+            state.week, state.days, state.last = state.week + 1, state.days + 1, p.time
+    if latest is not None:
+        state.week, state.days = _halved(state.week, now - latest, 7), _halved(state.days, now - latest, 2)
+    return state
+
+
+def deviation_of(entity: Entity | None, usd: float) -> Value:
+    """How far the amount of the entity's last payment is from what was typical before it."""
+    before = [] if entity is None else entity.payments()[:-1]
+    if not before:
+        return None
+    state = typical(before, before[-1].time)
+    return (usd - state.mean) / state.spread(len(before))
+
+
+@dataclass
+class Run:
+    """Frauds with no good payment after them."""
+
+    last: int | None = None
+    first: int | None = None
+    length: int = 0
+    good: int = 0
+
+    def take(self, told: Told, counts: bool) -> None:
+        if told.fraud:
+            if counts:
+                self.first = told.paid if self.length == 0 else min(self.first or 0, told.paid)
+                self.last = told.paid if self.last is None else max(self.last, told.paid)
+                self.length, self.good = self.length + 1, 0
+            return
+        if told.before and counts:
+            self.length = max(self.length - 1, 0)
+            if self.length == 0:
+                self.last = self.first = None
+        if self.last is None or told.paid > self.last:
+            self.length, self.good = 0, self.good + 1
+
+
+@dataclass
+class Known:
+    """What is known of an entity's past payments."""
+
+    any: Run = field(default_factory=Run)
+    plain: Run = field(default_factory=Run)
+    last_good: int | None = None
+    recent: float = 0.0
+    long: float = 0.0
+    deviation: Value = None
+    rates: dict[int, float] = field(default_factory=dict)
+
+
+def known(entity: Entity | None, now: int) -> Known | None:
+    """Fold everything told, in order; rates are as of the latest moment the entity was looked at or told of."""
+    if entity is None:
+        return None
+    state = Known()
+    counts = {7: [0.0, 0.0], 30: [0.0, 0.0]}
+    at: int | None = None
+    # Looking at an entity (each of its payments) moves the moment its counts have faded to.
+    looks = [(index, None, s.payment.time) for index, s in enumerate(entity.seen) if s.payment is not None]
+    steps = sorted(
+        [*((index, told, told.known) for index, told in entity.told), *looks], key=lambda step: step[0]
+    )
+    for _, told, moment in steps:
+        if at is not None and moment > at:
+            for days, pair in counts.items():
+                pair[:] = [_halved(value, moment - at, days) for value in pair]
+        at = moment if at is None else max(at, moment)
+        if told is None:
+            continue
+        for pair in counts.values():
+            pair[0] = max(pair[0] + told.fraud - bool(told.before), 0.0)
+            pair[1] += told.before is None
+        state.recent += 0.4 * (told.fraud - state.recent)
+        state.long += 0.1 * (told.fraud - state.long)
+        if told.fraud:
+            state.deviation = told.deviation
+        else:
+            if told.before or state.any.last is None or told.paid > state.any.last:
+                state.deviation = None
+            state.last_good = told.paid if state.last_good is None else max(state.last_good, told.paid)
+        state.any.take(told, True)
+        state.plain.take(told, told.deviation is None or told.deviation <= 3)
+    state.rates = {days: (frauds + 20 * 0.005) / (all_ + 20) for days, (frauds, all_) in counts.items()}
+    return state
+
+
 def local_hour_and_day(t: Transaction) -> tuple[int | None, int | None]:
     """Hour and weekday where the payer is; UTC when no country is known, None when it is not in the atlas."""
     country = t.payer_country or t.issuer_country or t.ip_country
@@ -202,9 +337,49 @@ def vector(t: Transaction, usd: float, of: dict[str, Entity | None]) -> dict[str
         known = total(entity, window, lambda s: s.frauds)
         return None if known is None else max(known, 0.0)
 
-    def fraud_rate(entity: str, window: int) -> Value:
-        known, paid = frauds(entity, window), count(entity, window)
-        return None if known is None or paid is None else (known + 20 * 0.005) / (paid + 20)
+    recall = {name: known(e, now) for name, e in of.items()}
+    amounts = {name: typical(past, now) for name, past in before.items()}
+
+    def fraud_rate(entity: str, days: int = 30) -> Value:
+        memory = recall[entity]
+        return None if memory is None else memory.rates[days]
+
+    def days_since(time: int | None) -> Value:
+        return None if time is None else max(now - time, 0) / DAY
+
+    def outcomes(entity: str, *wanted: str) -> dict[str, Value]:
+        memory = recall[entity]
+        if memory is None:
+            return {f"{entity}_{name}": None for name in wanted}
+        values: dict[str, Value] = {
+            "days_since_fraud": days_since(memory.any.last),
+            "days_since_first_fraud": days_since(memory.any.first),
+            "fraud_run": float(memory.any.length),
+            "good_since_fraud": float(memory.any.good),
+            "days_since_good": days_since(memory.last_good),
+            "fraud_share_recent": memory.recent,
+            "fraud_share_long": memory.long,
+            "last_fraud_deviation": memory.deviation,
+            "days_since_plain_fraud": days_since(memory.plain.last),
+            "days_since_first_plain_fraud": days_since(memory.plain.first),
+            "plain_fraud_run": float(memory.plain.length),
+            "good_since_plain_fraud": float(memory.plain.good),
+        }
+        return {f"{entity}_{name}": values[name] for name in wanted}
+
+    def robust_deviation(entity: str) -> Value:
+        past = before[entity]
+        if not past:
+            return None
+        return (usd - amounts[entity].mean) / amounts[entity].spread(len(past))
+
+    def over_typical(entity: str) -> Value:
+        return _over(usd, amounts[entity].mean) if before[entity] else None
+
+    def unusual(entity: str, days: int) -> Value:
+        if of[entity] is None:
+            return None
+        return amounts[entity].week if days == 7 else amounts[entity].days
 
     def acts(entity: str, window: int, kind: str) -> Value:
         return total(entity, window, lambda s: int(s.act == kind))
@@ -320,7 +495,7 @@ def vector(t: Transaction, usd: float, of: dict[str, Entity | None]) -> dict[str
         "device_declined_1h": declined("device", HOUR),
         "device_customers_30d": distinct("device", 30 * DAY, "customer"),
         "device_cards_30d": distinct("device", 30 * DAY, "card"),
-        "device_fraud_rate": fraud_rate("device", 30 * DAY),
+        "device_fraud_rate": fraud_rate("device"),
         "device_is_new": is_new("device"),
         "ip_count_1h": count("ip", HOUR),
         "ip_cards_1h": distinct("ip", HOUR, "card"),
@@ -337,20 +512,45 @@ def vector(t: Transaction, usd: float, of: dict[str, Entity | None]) -> dict[str
         ),
         "merchant_cards_1h": distinct("merchant", HOUR, "card"),
         "merchant_fraud_1d": frauds("merchant", DAY),
-        "merchant_fraud_rate_7d": fraud_rate("merchant", 7 * DAY),
-        "merchant_fraud_rate": fraud_rate("merchant", 30 * DAY),
+        "merchant_fraud_rate_7d": fraud_rate("merchant", 7),
+        "merchant_fraud_rate": fraud_rate("merchant"),
         "merchant_age_days": age_days("merchant"),
         "amount_over_merchant_mean": over_mean("merchant"),
         "amount_merchant_deviation": deviation("merchant"),
         "payee_payers_24h": distinct("payee", DAY, "customer"),
         "payee_payers_7d": distinct("payee", 7 * DAY, "customer"),
         "payee_usd_1d": dollars("payee", DAY),
-        "payee_fraud_rate": fraud_rate("payee", 30 * DAY),
+        "payee_fraud_rate": fraud_rate("payee"),
         "payee_age_days": age_days("payee"),
         "bin_cards_1h": distinct("bin", HOUR, "card"),
         "bin_declined_share_1h": _over(declined("bin", HOUR), count("bin", HOUR)),
-        "bin_fraud_rate": fraud_rate("bin", 30 * DAY),
+        "bin_fraud_rate": fraud_rate("bin"),
         "partner_declined_share_1h": _over(declined("partner", HOUR), count("partner", HOUR)),
         "corridor_count_1d": count("corridor", DAY),
-        "corridor_fraud_rate": fraud_rate("corridor", 30 * DAY),
-    }
+        "corridor_fraud_rate": fraud_rate("corridor"),
+        "card_typical_usd": None if of["card"] is None else amounts["card"].mean,
+        "amount_over_card_typical": over_typical("card"),
+        "amount_card_robust_deviation": robust_deviation("card"),
+        "card_unusual_week": unusual("card", 7),
+        "card_unusual_days": unusual("card", 2),
+        "card_days_since_unusual": days_since(amounts["card"].last),
+        **outcomes("card", "days_since_fraud", "fraud_run", "good_since_fraud"),
+        "amount_customer_robust_deviation": robust_deviation("customer"),
+        "customer_unusual_week": unusual("customer", 7),
+        **outcomes("customer", "days_since_fraud", "fraud_run", "good_since_fraud"),
+        **outcomes("device", "days_since_fraud", "fraud_run"),
+        "amount_over_merchant_typical": over_typical("merchant"),
+        "amount_merchant_robust_deviation": robust_deviation("merchant"),
+        "merchant_unusual_week": unusual("merchant", 7),
+        "merchant_unusual_days": unusual("merchant", 2),
+        **outcomes(
+            "merchant", "days_since_fraud", "days_since_first_fraud", "fraud_run", "good_since_fraud",
+            "days_since_good", "fraud_share_recent", "fraud_share_long", "last_fraud_deviation",
+            "days_since_plain_fraud", "days_since_first_plain_fraud", "plain_fraud_run", "good_since_plain_fraud",
+        ),
+        "amount_payee_robust_deviation": robust_deviation("payee"),
+        **outcomes(
+            "payee", "days_since_fraud", "fraud_run", "good_since_fraud", "fraud_share_recent",
+            "days_since_plain_fraud", "plain_fraud_run",
+        ),
+    }  # fmt: skip

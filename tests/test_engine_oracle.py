@@ -19,7 +19,7 @@ from models.decision import Decision
 from models.engine import Engine, EngineSettings, Example, Output, publishes
 from models.errors import EventError
 from models.events import AnyEvent, Behaviour, Control, Evidence, Heartbeat, Label, Transaction, decode
-from models.features import NAMES
+from models.features import BY_NAME, NAMES
 from models.learners import OnlineLearner
 from models.money import FxTable
 from models.rules.pack import load_pack
@@ -333,8 +333,11 @@ def check(entries: Sequence[Entry], engine: Engine, oracle: Oracle, output: Outp
 
 def assert_vector(example: Example, decision: Decision) -> None:
     assert decision.features is not None
-    row = np.array([math.nan if v is None else v for v in decision.features.values()], dtype=np.float32)
-    np.testing.assert_array_equal(example.vector, row.astype(np.float64))
+    row = [
+        math.nan if value is None else min(value, BY_NAME[name].cap or math.inf)
+        for name, value in decision.features.items()
+    ]
+    np.testing.assert_array_equal(example.vector, np.array(row, dtype=np.float32).astype(np.float64))
 
 
 QUICK = settings(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import subprocess
@@ -11,11 +12,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xgboost
 
-from models import learners
+from models import boosting, learners
+from models.anomaly import GoodHalfSpace
+from models.boosting import RefittedBoosting
+from models.calibration import stack
 from models.errors import SnapshotError
 from models.forest import MAX_LEAVES, BoundedForest
 from models.learners import LEARNERS, OnlineLearner
+from models.logistic import OnlineLogistic
 from models.quality import expected_calibration_error, roc_auc
 from models.scaling import RunningScale
 from models.serving import MODELS, Snapshot
@@ -101,7 +107,7 @@ def test_registry_order_is_that_of_serving():
 
 
 def test_compiled_logistic_equals_river():
-    model, inputs, _ = TestContract().learnt(LEARNERS[0])
+    model, inputs, _ = TestContract().learnt(OnlineLogistic)
     compiled = model.compiled()
     for x in inputs[-100:]:
         logit = compiled.intercept + sum(compiled.weights[i] * value for i, value in x.items())
@@ -109,7 +115,7 @@ def test_compiled_logistic_equals_river():
 
 
 def test_compiled_half_space_equals_river():
-    model, inputs, _ = TestContract().learnt(LEARNERS[2])
+    model, inputs, _ = TestContract().learnt(GoodHalfSpace)
     compiled = model.compiled()
     for x in inputs[-200:]:
         squash = np.array(list(x.values()))
@@ -118,7 +124,7 @@ def test_compiled_half_space_equals_river():
 
 
 def test_compiled_forest_takes_the_paths_of_river_also_where_values_are_missing():
-    model, inputs, _ = TestContract().learnt(LEARNERS[1], 2500)
+    model, inputs, _ = TestContract().learnt(BoundedForest, 2500)
     flat = model.compiled()
     assert len(flat.feature) > 5 * len(flat.roots), "the trees must have grown for this test to mean anything"
     for x in inputs[-300:]:
@@ -139,6 +145,58 @@ def test_compiled_forest_takes_the_paths_of_river_also_where_values_are_missing(
             if frauds + good > 200:
                 own = frauds / (frauds + good)
                 assert 1 / (1 + np.exp(-flat.value[node])) == pytest.approx(own, abs=0.01)
+
+
+def test_compiled_boosting_equals_xgboost_also_where_values_are_missing(monkeypatch):
+    kept = {}
+
+    def flat(model):
+        kept["model"] = model
+        return whole(model)
+
+    whole = boosting._flat
+    monkeypatch.setattr(boosting, "_flat", flat)
+    model, inputs, _ = TestContract().learnt(RefittedBoosting, 2500)
+    booster = xgboost.Booster()
+    booster.load_model(bytearray(json.dumps(kept["model"]).encode()))
+    table = np.full((300, 8), np.nan, dtype=np.float32)
+    for row, x in zip(table, inputs[-300:], strict=True):
+        row[list(x)] = list(x.values())
+    told = [
+        model.predict_proba_one({j: float(v) for j, v in enumerate(row) if np.isfinite(v)})[True]
+        for row in table
+    ]
+    assert told == pytest.approx(booster.predict(xgboost.DMatrix(table)), abs=2e-6)
+    assert max(told) > 0.5 > 0.05 > min(told)
+
+
+def test_boosting_keeps_the_newest_examples_and_corrects_a_label_by_its_key(monkeypatch):
+    monkeypatch.setattr(boosting, "KEPT", 600)
+    model = RefittedBoosting(1)
+    for key in range(2000):
+        model.learn_one({0: float(key)}, key % 2 == 0, 1.0, key)
+    assert len(model._fraud) == 600
+    assert sorted(model._rows[:, 0]) == list(range(1400, 2000))
+    model.learn_one({0: 1998.0}, False, 1.0, 1998)
+    model.learn_one({0: 3.0}, False, 1.0, 3)  # no longer kept: taken as a new example
+    fraud = dict(zip(model._rows[:, 0].tolist(), model._fraud.tolist(), strict=True))
+    assert fraud[1998.0] is False
+    assert fraud[1996.0] is True
+    assert 3.0 in fraud
+    assert 1400.0 not in fraud
+
+
+def test_stack_finds_the_model_that_knows_and_never_goes_below_zero():
+    generator = np.random.default_rng(5)
+    truth = generator.normal(-4, 2, 20_000)
+    fraud = (generator.random(20_000) < 1 / (1 + np.exp(-truth))).astype(np.float64)
+    noise, against = generator.normal(-4, 1, 20_000), -truth
+    z = np.stack([truth, noise, against], axis=1)
+    parts = stack(z, fraud, np.full(20_000, 10.0), np.array([0.4, 0.4, 0.2]))
+    assert (parts >= 0).all()
+    assert parts[0] == pytest.approx(1.0, abs=0.1)
+    assert parts[1] < 0.15
+    assert parts[2] < 0.05
 
 
 def test_forest_stays_below_its_bound():
@@ -214,7 +272,7 @@ def test_risk_ranks_and_is_a_probability_although_negatives_were_sampled():
     # Without the correction the mean would be about four times the true rate.
     assert scores.risk.mean() == pytest.approx(truth, rel=0.25)
     assert expected_calibration_error(fraud, scores.risk) < 0.02
-    for name in ("logistic", "forest"):
+    for name in ("logistic", "forest", "boosted"):
         assert roc_auc(fraud, scores.by_model[name]) > 0.7
         assert scores.by_model[name].mean() == pytest.approx(truth, rel=0.35)
 

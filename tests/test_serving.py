@@ -98,7 +98,7 @@ def test_linear_shares_are_exact():
     """With the blend all on the logistic regression, a share is what removing its feature takes away."""
     body = snapshot.decode(trained()[0])
     alone = msgspec.structs.replace(
-        body.calibration, weight=(1.0, 0.0, 0.0), slope=(1.0, 1.0, 1.0), offset=(0.0,) * 3,
+        body.calibration, weight=(1.0, 0.0, 0.0, 0.0), slope=(1.0,) * 4, offset=(0.0,) * 4,
         final_slope=1.0, final_offset=0.0,
     )  # fmt: skip
     served = Snapshot.from_bytes(snapshot.encode(msgspec.structs.replace(body, calibration=alone)))
@@ -159,7 +159,9 @@ def test_a_torn_snapshot_is_refused(data):
 def broken(body: snapshot.SnapshotBody) -> dict[str, snapshot.SnapshotBody]:
     """Bodies with a right checksum that a walk must never see."""
     replace, forest, half = msgspec.structs.replace, body.forest, body.half_space
+    boosted = body.boosted
     inner = int(np.flatnonzero(forest.feature >= 0)[0])
+    step = int(np.flatnonzero(boosted.feature >= 0)[0])
 
     def with_value(column: np.ndarray, at: int, value: float) -> np.ndarray:
         changed = column.copy()
@@ -172,6 +174,8 @@ def broken(body: snapshot.SnapshotBody) -> dict[str, snapshot.SnapshotBody]:
         "child": replace(body, forest=replace(forest, right=with_value(forest.right, inner, 10**6))),
         "feature": replace(body, forest=replace(forest, feature=with_value(forest.feature, inner, 8))),
         "root": replace(body, forest=replace(forest, roots=with_value(forest.roots, 0, -2))),
+        "boosted": replace(body, boosted=replace(boosted, left=with_value(boosted.left, step, 0))),
+        "models": replace(body, calibration=replace(body.calibration, floor=(0.0,))),
         "short": replace(body, forest=replace(forest, value=forest.value[:-1])),
         "weights": replace(body, linear=replace(body.linear, weights=body.linear.weights[:-1])),
         "features": replace(body, features=body.features[:-1]),
