@@ -8,7 +8,8 @@ import msgspec
 
 from dataflow.settings import Settings
 from dataflow.sources.mapping import Mapping
-from models.engine import Engine, EngineSettings
+from models.engine import Engine
+from models.engine_settings import EngineSettings
 from models.errors import MoneyError
 from models.features import NAMES
 from models.learners import OnlineLearner
@@ -34,16 +35,26 @@ def fx_of(settings: Settings) -> FxTable:
 
 
 def engine_settings(settings: Settings, mapping: Mapping | None = None, **changes: object) -> EngineSettings:
-    """Engine settings; a mapping's own `settle_after` wins, because its labels come on its own terms."""
+    """Engine settings; a mapping's own `settle_after` wins, because its labels come on its own terms.
+
+    A mapped table is history: what we would have declined took its course and has an outcome.
+    """
     if mapping is not None:
         changes["settle_after_ms"] = mapping.settle_after_ms
+        changes["enforced"] = False
     return msgspec.structs.replace(settings.engine, **changes)
 
 
 def engine_of(
-    settings: Settings, *, learn_inline: bool, mapping: Mapping | None = None, **changes: object
-) -> Engine:
-    """A fresh engine. learn_inline: with a learner of its own (replay); else models come by Control events."""
+    settings: Settings, *, learn_inline: bool, mapping: Mapping | None = None, vectors_directory: Path | None = None,
+    **changes: object,
+) -> Engine:  # fmt: skip
+    """A fresh engine. learn_inline: with a learner of its own (replay); else models come by Control events.
+
+    vectors_directory: where vectors wait for their outcome; None keeps them in memory.
+    """
     chosen = engine_settings(settings, mapping, **changes)
     learner = OnlineLearner(NAMES, negative_rate=chosen.negative_rate) if learn_inline else None
-    return Engine(chosen, pack_of(settings), fx_of(settings), Snapshot.untrained(NAMES), learner)
+    return Engine(
+        chosen, pack_of(settings), fx_of(settings), Snapshot.untrained(NAMES), learner, vectors_directory
+    )

@@ -86,7 +86,7 @@ class LearnerProcess:
                 f"an example has {vector.shape[0]} features, this version has {len(NAMES)}: "
                 "stop, let the old version finish its examples, or delete the stream `examples`"
             )
-        self._learner.learn(vector, fields[b"y"] == b"1", key=int(fields[b"k"]))
+        self._learner.learn(vector, fields[b"y"] == b"1", float(fields[b"w"]), key=int(fields[b"k"]))
 
     def _publish(self) -> None:
         """Artefact first, then the Control event: who sees the event finds the artefact."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from alerts.webhook_plan import WebhookReceiver
-from models.engine import EngineSettings
+from models.engine_settings import EngineSettings
 from models.errors import SettingsError
 
 

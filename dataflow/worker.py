@@ -86,11 +86,14 @@ def run_scorer(settings: Settings, url: str) -> None:
     if not recovery.exists():
         make_private_directory(recovery)
         init_db_dir(recovery, 1)  # type: ignore[no-untyped-call]
+    waiting = settings.directory / "vectors"
+    make_private_directory(waiting)
     checkpoints = Checkpoints(settings.directory / "checkpoints", ring.signer("checkpoint"))
     artefact, seal = artefact_of(RedisLink(url), ring.signer("model")), sealer(settings, ring)
 
     def scorer(resume: int | None) -> Scorer:
-        return Scorer(engine_of(settings, learn_inline=False), checkpoints, artefact, seal, resume)
+        engine = engine_of(settings, learn_inline=False, vectors_directory=waiting)
+        return Scorer(engine, checkpoints, artefact, seal, resume)
 
     flow = build_flow(
         StreamSource(url, settings.flow.batch, stop.is_set),

@@ -34,10 +34,12 @@ class Scored(NamedTuple):
 
 def decisions_of(
     engine: Engine, payments: Sequence[Transaction], columns: Mapping[str, Column], values: Float, vectors: Float,
-    scored: Scored,
-    late: np.ndarray,
+    scored: Scored, late: np.ndarray, explore: np.ndarray,
 ) -> list[Decision]:  # fmt: skip
-    """One Decision a transaction, in order. values: features as they are; vectors: as the models saw them."""
+    """One Decision a transaction, in order. values: features as they are; vectors: as the models saw them.
+
+    explore (m,): payments that may be let through where the models alone would decline.
+    """
     m = len(payments)
     if m == 0:
         return []
@@ -64,7 +66,7 @@ def decisions_of(
         contained: list[Action] = (
             [c.action for c in engine.containments if c.covers(t)] if engine.containments else []
         )
-        band, action = decide(engine.thresholds, risks[i], hits, contained)
+        band, action, explored = decide(engine.thresholds, risks[i], hits, contained, bool(explore[i]))
         reasons: list[Reason] = []
         not_assessed: list[str] = []
         if band != "low" or hits or contained or settings.explain_all:
@@ -87,6 +89,7 @@ def decisions_of(
                 versions=version,
                 context=_context(t, usd[i]),
                 late=bool(late[i]),
+                explored=explored,
                 features=_features(values[i]) if settings.with_features else None,
             )
         )

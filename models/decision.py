@@ -54,7 +54,8 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc
 
     scores: probability by model. not_assessed: ids of rules that could not be judged for missing data.
     context: what a person needs beside it (tokens, amount, currency, amount_usd, countries, corridor …);
-    never clear personal data. late: event_time lay before what one of its entities had already seen.
+    never clear personal data. late: event_time lay before what one of its entities had already seen. explored: the
+    models alone would have declined it; let through to learn what becomes of such payments.
     """
 
     id: str
@@ -70,6 +71,7 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc
     context: dict[str, str | float | int | None] = {}
     features: dict[str, float | None] | None = None
     late: bool = False
+    explored: bool = False
 
 
 class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
-import msgspec
 import numpy as np
 
 from models.columns import ENTITIES, Column, Float, Interner
@@ -19,6 +19,7 @@ from models.containment import Containment
 from models.controls import apply_control
 from models.deciding import Scored, decisions_of
 from models.decision import Counters, DeadLetter, Decision
+from models.engine_settings import EngineSettings
 from models.events import Control, Heartbeat, Label, Settlement, Transaction
 from models.features import NAMES, RULE_KINDS, for_models, matrix
 from models.intake import Taken, dollars, read, refused
@@ -26,41 +27,18 @@ from models.ledger import Ledger, Walk
 from models.ledger_walk import ACT, CONFLICT, DUPLICATE, LABEL, MATCHED, NEW, PAY, SEQUENCE, SKIP, UNMATCHED
 from models.money import FxTable
 from models.reasons import as_columns
-from models.risk import Thresholds
+from models.risk import DECLINES
 from models.rows import Item, Rows, columns_of, rows_of
 from models.rules.compiled import CompiledPack, compile_pack
 from models.rules.rule import Pack
 from models.serving import Snapshot
 from models.state import EntityState, deviation_of
-from models.vectors import MAX_BATCH, Vectors
+from models.vectors import MAX_BATCH, Vectors, chosen
 from models.velocities import Velocities
 from models.windows import Int64
 
-DAY_MS = 86_400_000
 _RECENT = 16_384
-CAPACITIES = {
-    "card": 2_000_000, "customer": 2_000_000, "device": 500_000, "ip": 500_000, "merchant": 200_000,
-    "payee": 500_000, "bin": 50_000, "partner": 1_000, "corridor": 20_000,
-}  # fmt: skip
-
-
-class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What shapes the engine's answers; part of what a replay must repeat.
-
-    settle_after_ms: a transaction without a label counts as legitimate after this. negative_rate: share of
-    settled negatives that are learnt. publish_every: learnt examples between two model snapshots. capacities:
-    most entities kept, by entity. explain_all: reasons also for band low.
-    """
-
-    settle_after_ms: int = 10 * DAY_MS
-    negative_rate: float = 0.1
-    publish_every: int = 1000
-    ledger_rows: int = 2**22
-    vector_rows: int = 2**18
-    capacities: dict[str, int] = msgspec.field(default_factory=lambda: dict(CAPACITIES))
-    thresholds: Thresholds = Thresholds()
-    explain_all: bool = False
-    with_features: bool = False
+_EXPLORING = np.uint64(0x2545F4914F6CDD1D)
 
 
 class Learner(Protocol):
@@ -78,12 +56,14 @@ class Learner(Protocol):
 class Example(NamedTuple):
     """A vector whose outcome window closed: what a learner in its own process is sent.
 
-    key: the transaction's number in the stream; it comes again when its label is corrected.
+    key: the transaction's number in the stream; it comes again when its label is corrected. weight: how many payments
+    it stands for, beside the sampling of good ones.
     """
 
     vector: Float
     fraud: bool
     key: int
+    weight: float
 
 
 class Output:
@@ -113,7 +93,10 @@ class Output:
 
 
 class Engine:
-    """State and rules of one stream. `learner` None: models come only by Control events."""
+    """State and rules of one stream. `learner` None: models come only by Control events.
+
+    vectors_directory: where vectors wait for their outcome on disk; None keeps them in memory.
+    """
 
     def __init__(
         self,
@@ -122,6 +105,7 @@ class Engine:
         fx: FxTable,
         snapshot: Snapshot,
         learner: Learner | None = None,
+        vectors_directory: Path | None = None,
     ) -> None:
         self.settings, self.fx, self.snapshot, self.learner = settings, fx, snapshot, learner
         self.thresholds = settings.thresholds
@@ -132,7 +116,7 @@ class Engine:
         self.ledger = Ledger(
             settings.ledger_rows, len(ENTITIES), settings.settle_after_ms, settings.negative_rate
         )
-        self.vectors = Vectors(settings.vector_rows, len(NAMES))
+        self.vectors = Vectors(settings.vector_rows, len(NAMES), settings.ledger_rows, vectors_directory)
         self.containments: tuple[Containment, ...] = ()
         self.artefacts: dict[str, bytes] = {}
         self.vectors_gone = 0
@@ -148,7 +132,7 @@ class Engine:
     def step(self, items: Sequence[Item]) -> Output:
         """Take entries in stream order and decide every transaction among them."""
         output = Output()
-        taken = Taken()
+        taken, opened = Taken(), 0
         for position, item in enumerate(items):
             event = read(item, self.counters)
             if isinstance(event, DeadLetter):
@@ -160,6 +144,12 @@ class Engine:
                 if problem is not None:
                     output.refuse(position, refused(event, item.place, item.line, *problem, self.counters))
             elif not isinstance(event, (Heartbeat, Settlement)):
+                # No outcome window may open and close in one batch: decisions say which payments have one.
+                if taken.events and event.received_at > opened + self.settings.settle_after_ms:
+                    self._flush(taken, output)
+                    taken = Taken()
+                if not taken.events:
+                    opened = max(self.ledger.clock, event.received_at)
                 taken.add(event, item, position)
                 if len(taken.events) >= MAX_BATCH:
                     self._flush(taken, output)
@@ -199,13 +189,18 @@ class Engine:
         asked = self.velocities.advance(placed, events, columns)
         values = matrix(view)
         vectors = for_models(values)
-        self.vectors.put(sequences, vectors)
+        keys = rows.ids[new]
+        self.vectors.put(sequences, keys, walk.settled[new], vectors)
         swaps = self._learn(walk, before + np.cumsum(new), output)
         scored = self._score(vectors, np.flatnonzero(new), swaps)
         features = as_columns(values)
         everything: dict[str, Column] = {**columns, **features, **asked, "risk": scored.risk}
         late = _late(view.profiles["card"], view.profiles["customer"], view.times)
-        made = decisions_of(self, payments, everything, values, vectors, scored, late)
+        explore = np.array(
+            [chosen(key ^ _EXPLORING, self.settings.exploration) for key in keys], dtype=np.bool_
+        )
+        made = decisions_of(self, payments, everything, values, vectors, scored, late, explore)
+        self._forgo(sequences, made)
         self.counters.decided += len(made)
         self.counters.late += int(late.sum())
         for sequence, decision in zip(sequences.tolist(), made, strict=True):
@@ -216,19 +211,29 @@ class Engine:
         while len(self._recent) > _RECENT:
             self._recent.popitem(last=False)
 
+    def _forgo(self, sequences: Int64, made: list[Decision]) -> None:
+        """What we decline has no outcome of its own; what is explored stands for what is not."""
+        if not self.settings.enforced:
+            return
+        declined = np.array([d.action in DECLINES for d in made], dtype=np.bool_)
+        explored = np.array([d.explored for d in made], dtype=np.bool_)
+        self.ledger.forgo(sequences[declined])
+        if explored.any():
+            self.vectors.weigh(sequences[explored], self.settings.exploration)
+
     def _learn(self, walk: Walk, upto: Int64, output: Output) -> list[tuple[int, Snapshot]]:
         """Hand ripe examples on; returns (row, model in force after that row) for models completed here."""
         swaps: list[tuple[int, Snapshot]] = []
         for sequence, fraud, row in walk.examples.tolist():
-            vector = self.vectors.get(sequence, int(upto[row]))
-            if vector is None:
-                self.vectors_gone += 1
+            kept = self.vectors.get(sequence, int(upto[row]))
+            if kept is None:
+                self.vectors_gone += self.vectors.gone(sequence, int(upto[row]))
                 continue
-            output.examples.append(Example(vector, fraud == 1, sequence))
+            output.examples.append(Example(kept.vector, fraud == 1, sequence, kept.weight))
             learner = self.learner
             if learner is None:
                 continue
-            learner.learn(vector, fraud == 1, key=sequence)
+            learner.learn(kept.vector, fraud == 1, kept.weight, key=sequence)
             if publishes(learner.examples, self.settings.publish_every):
                 data = learner.snapshot()
                 output.published.append(data)

@@ -24,6 +24,7 @@ Ints = npt.NDArray[np.int32]
 TREES = 10
 MAX_DEPTH = 10
 MAX_LEAVES = 256
+MOST_REPEATS = 16
 # Examples of the parent's rate that a node's own rate is smoothed with.
 SMOOTHING = 2.0
 
@@ -69,9 +70,8 @@ class BoundedForest:
         return {j: value for j, value in enumerate(row.raw.tolist()) if math.isfinite(value)}
 
     def learn_one(self, x: dict[int, float], y: bool, w: float = 1.0) -> None:
-        """Learn one labelled example; a weight of n counts as n repeats on average (rounded down, at least
-        1)."""
-        for _ in range(max(1, int(w))):
+        """Learn one labelled example; a weight of n counts as n repeats (rounded down, from 1 to MOST_REPEATS)."""
+        for _ in range(min(max(1, int(w)), MOST_REPEATS)):
             self._model.learn_one(x, y)
         for tree in (*self._model, *self._model._background):
             if tree is not None and tree._growth_allowed and _leaves(tree) >= MAX_LEAVES:

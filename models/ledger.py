@@ -1,13 +1,13 @@
 """The ledger: a ring of the transactions seen, by id.
 
 It recognises duplicates and conflicts, finds the transaction a late label speaks of, and closes the outcome window of
-each transaction `settle_after` ms after it was received: without a label it is then a settled negative.
+each transaction `settle_after` ms after the stream brought it: without a label it is then a settled negative.
 
 Outcomes are learnt when the window closes, frauds too (a later label at once). Were frauds learnt on arrival and
 good payments only after the window, every quantity that grows with time would seem to tell them apart, and the
-base rate would be wrong. Memory of known frauds (windows, features) takes labels in at once. Declined
-authorisations have no outcome: they are never settled, and only a fraud label makes one an example. All in one
-pass over the rows in stream order, so that nothing depends on the batch size.
+base rate would be wrong. Memory of known frauds (windows, features) takes labels in at once. Payments that were
+declined, by the issuer or by us, have no outcome: they are never settled, and only a label makes one an example. All
+in one pass over the rows in stream order, so that nothing depends on the batch size.
 
 Every outcome (fraud or good) is also handed out for the memory of outcomes (models/outcomes.py): a label when it
 arrives, an unlabelled payment when its window closes, and a label that corrects an earlier one takes that one back.
@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from models.entities import Arrays, Ints
 from models.hashing import Hashes
-from models.ledger_walk import CLOCK, NEXT, SETTLE, fill, walk
+from models.ledger_walk import CLOCK, NEXT, SETTLE, close, fill, walk
 from models.vectors import MAX_BATCH
 from models.windows import Int64
 
@@ -35,7 +35,8 @@ class Walk(NamedTuple):
     answers (n,), sequences (n,): of the transaction (new, duplicate, or labelled one). deltas (n,): change of the
     fraud count a label makes. examples (m, 3): sequence, fraud 0/1, row at which it became known. outcomes (k, 6):
     columns SEQUENCE, BEFORE and AFTER (UNKNOWN, GOOD or FRAUD), ROW at which it became known, RECEIVED of the
-    payment, KNOWN_AT (the clock then), both in ms. owners (k, E): the entities of that payment.
+    payment, KNOWN_AT (the clock then), both in ms. owners (k, E): the entities of that payment. settled (n,): the
+    oldest transaction with an open window, as of each row.
     """
 
     answers: npt.NDArray[np.int8]
@@ -44,6 +45,7 @@ class Walk(NamedTuple):
     examples: Int64
     outcomes: Int64
     owners: Hashes
+    settled: Int64
 
 
 class Ledger:
@@ -84,14 +86,28 @@ class Ledger:
         examples = np.empty((pending + 2 * n, 3), dtype=np.int64)
         outcomes = np.empty((pending + 2 * n, 6), dtype=np.int64)
         owners = np.empty((pending + 2 * n, entities.shape[1]), dtype=np.uint64)
+        settled = np.empty(n, dtype=np.int64)
         found, told = walk(
             kinds, ids, contents, received, entities, fraud, no_outcome, self.settle_after, self.negative_rate,
             self.index, self.ids, self.contents, self.received, self.entities, self.outcome, self.state,
-            answers, sequences, deltas, examples, outcomes, owners,
+            answers, sequences, deltas, examples, outcomes, owners, settled,
         )  # fmt: skip
         return Walk(
-            answers, sequences, deltas, examples[:found].copy(), outcomes[:told].copy(), owners[:told].copy()
+            answers,
+            sequences,
+            deltas,
+            examples[:found].copy(),
+            outcomes[:told].copy(),
+            owners[:told].copy(),
+            settled,
         )
+
+    def forgo(self, sequences: Int64) -> None:
+        """Transactions we declined: what would have become of them is not known unless a label tells.
+
+        To be called before the window of any of them can close.
+        """
+        close(sequences, self.outcome)
 
     def note(self, sequences: Int64, values: Float32) -> None:
         """Keep one number with each new transaction, for `noted` when its outcome becomes known."""

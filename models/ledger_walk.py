@@ -89,6 +89,7 @@ def walk(
     index: Int64, ring_ids: Hashes, ring_contents: Hashes, ring_received: Int64, ring_entities: Hashes,
     ring_outcome: npt.NDArray[np.int8], state: Int64,
     answers: npt.NDArray[np.int8], sequences: Int64, deltas: Ints, examples: Int64, outcomes: Int64, owners: Hashes,
+    settled: Int64,
 ) -> tuple[int, int]:  # fmt: skip
     ring = ring_ids.shape[0]
     found, told = 0, 0
@@ -96,6 +97,7 @@ def walk(
         answers[i] = NEW
         sequences[i] = -1
         deltas[i] = 0
+        settled[i] = state[SETTLE]
         if kinds[i] == SKIP:
             continue
         if received[i] > state[CLOCK]:
@@ -116,7 +118,8 @@ def walk(
                 row = sequence % ring
                 ring_ids[row] = ids[i]
                 ring_contents[row] = contents[i]
-                ring_received[row] = received[i]
+                # Its window opens when the stream brings it, so that windows close in stream order.
+                ring_received[row] = state[CLOCK]
                 for e in range(entities.shape[1]):
                     ring_entities[row, e] = entities[i, e]
                 ring_outcome[row] = _NO_OUTCOME if no_outcome[i] else _OPEN
@@ -191,6 +194,7 @@ def walk(
                 examples[found, 2] = i
                 found += 1
             state[SETTLE] += 1
+        settled[i] = state[SETTLE]
     return found, told
 
 
@@ -200,3 +204,12 @@ def fill(index: Int64, ids: Hashes, sequence: int) -> None:
     for k in range(max(0, sequence - ring), sequence):
         at = _slot_of(index, ids, ids[k % ring], ring)
         index[at] = k
+
+
+@kernel
+def close(sequences: Int64, outcome: npt.NDArray[np.int8]) -> None:
+    """These transactions have no outcome of their own, unless a label told one already."""
+    ring = outcome.shape[0]
+    for sequence in sequences:
+        if outcome[sequence % ring] == _OPEN:
+            outcome[sequence % ring] = _NO_OUTCOME

@@ -1,60 +1,191 @@
-"""Feature vectors that wait for their label: a ring of the newest ones, as 32-bit floats.
+"""Feature vectors that wait for their label: a ring of 32-bit floats within a fixed budget, on disk when asked.
 
-A vector is learnt from as it was when the payment was decided; nothing is computed again when the label comes.
+A vector is learnt from as it was when the payment was decided; nothing is computed again when the label comes. When
+more payments wait for their outcome than the ring has room for, a share of them, chosen by hash, is not kept, frauds
+as well as good ones, and an example that was kept counts 1/share times (Horvitz and Thompson, "A Generalization of
+Sampling Without Replacement from a Finite Universe", 1952). The share halves when the ring is nearly full of open
+outcomes and doubles when it is nearly empty, row by row in stream order.
 """
 
 from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from models.columns import Float
-from models.entities import Arrays
+from models.entities import Arrays, grown
+from models.hashing import Hashes, mix
+from models.kernels import kernel
 from models.windows import Int64
 
 MAX_BATCH = 4096
+_LEAST_SHARE = 2.0**-12
+_FULL, _EMPTY = 0.9, 0.2
+_SALT = 0x9E6C63D0676A9A99
+# state: next place, places until the share may change again, transactions taken
+_NEXT, _PATIENCE, _TAKEN = 0, 1, 2
+
+
+class Kept(NamedTuple):
+    """A vector [F] and what its example counts for the ones that were not kept."""
+
+    vector: Float
+    weight: float
+
+
+@kernel
+def chosen(key: np.uint64, share: float) -> np.bool_:
+    """True for the share of identities, by hash; the chosen of a smaller share are among those of a larger one."""
+    return np.float64(mix(key ^ np.uint64(_SALT)) >> np.uint64(11)) * 2.0**-53 < share
+
+
+@kernel
+def _place(
+    sequences: Int64, keys: Hashes, settled: Int64, room: int, places: Int64, owners: Int64,
+    shares: npt.NDArray[np.float32], state: Int64, share: Float, out: Int64,
+) -> None:  # fmt: skip
+    for i in range(sequences.shape[0]):
+        # The oldest open payment: places of closed ones may be taken.
+        oldest = settled[i]
+        held = state[_NEXT]
+        if oldest < sequences[i]:
+            held = places[oldest % places.shape[0]]
+        waiting = state[_NEXT] - held
+        if state[_PATIENCE] <= 0:
+            if waiting >= _FULL * room and share[0] > _LEAST_SHARE:
+                share[0] *= 0.5
+                state[_PATIENCE] = room // 16
+            elif waiting < _EMPTY * room and share[0] < 1.0:
+                share[0] *= 2.0
+                state[_PATIENCE] = room // 16
+        at = sequences[i] % places.shape[0]
+        places[at] = state[_NEXT]
+        state[_TAKEN] = sequences[i] + 1
+        out[i] = -1
+        if not chosen(keys[i], share[0]):
+            continue
+        slot = state[_NEXT] % owners.shape[0]
+        owners[slot] = sequences[i]
+        shares[slot] = np.float32(share[0])
+        out[i] = slot
+        state[_NEXT] += 1
+        state[_PATIENCE] -= 1
 
 
 class Vectors:
-    """Ring of `capacity` vectors of `width` features (4 bytes each), addressed by transaction sequence."""
+    """Ring of `capacity` vectors of `width` features (4 bytes each), found by transaction sequence.
 
-    def __init__(self, capacity: int, width: int) -> None:
+    transactions: how many the ledger remembers; outcomes come for these only. directory: where the ring lies on disk
+    as an unnamed file; None keeps it in memory.
+    """
+
+    def __init__(self, capacity: int, width: int, transactions: int, directory: Path | None = None) -> None:
         if capacity <= MAX_BATCH:
             raise ValueError(f"the vector ring needs more than {MAX_BATCH} rows")
-        self.capacity = capacity
-        self.ring: npt.NDArray[np.float32] = np.zeros((min(capacity, 8192), width), dtype=np.float32)
+        self.capacity, self._transactions, self._directory = capacity, transactions, directory
+        size = min(capacity, 8192)
+        self.ring = self._room(size, width)
+        # Which place a transaction got, or would have got: where its neighbours lie in the ring.
+        self._places: Int64 = np.zeros(min(transactions, 8192) + MAX_BATCH, dtype=np.int64)
+        self._owners: Int64 = np.full(size, -1, dtype=np.int64)
+        self._shares: npt.NDArray[np.float32] = np.ones(size, dtype=np.float32)
+        self._state: Int64 = np.zeros(3, dtype=np.int64)
+        self._share: Float = np.ones(1)
 
-    def put(self, sequences: Int64, rows: Float) -> None:
-        """Keep the vectors of new transactions (sequences rise by one)."""
+    @property
+    def share(self) -> float:
+        """Share of payments whose vector is kept now."""
+        return float(self._share[0])
+
+    def put(self, sequences: Int64, keys: Hashes, settled: Int64, rows: Float) -> None:
+        """Keep the vectors of new transactions (sequences rise by one); keys: hashes of their ids.
+
+        settled: the ledger's next outcome to close, as of each row.
+        """
         if sequences.size == 0:
             return
         self._grow(int(sequences[-1]) + 1)
-        self.ring[sequences % self.ring.shape[0]] = rows
+        slots = np.empty(sequences.shape[0], dtype=np.int64)
+        _place(
+            sequences, keys, settled, self.capacity - MAX_BATCH, self._places, self._owners, self._shares,
+            self._state, self._share, slots,
+        )  # fmt: skip
+        kept = slots >= 0
+        self.ring[slots[kept]] = rows[kept]
 
-    def get(self, sequence: int, upto: int) -> Float | None:
-        """The vector of a transaction, None when it is gone; `upto` is the number of transactions so far.
+    def get(self, sequence: int, upto: int) -> Kept | None:
+        """The vector of a transaction; None when it was not chosen or is gone. upto: transactions so far.
 
         A margin of one batch keeps the answer independent of how the stream is cut into batches.
         """
-        if upto - sequence > self.capacity - MAX_BATCH:
+        place = self._place_of(sequence)
+        slot = place % self._owners.shape[0]
+        if self.gone(sequence, upto) or self._owners[slot] != sequence:
             return None
-        vector: Float = self.ring[sequence % self.ring.shape[0]].astype(np.float64)
-        return vector
+        vector: Float = self.ring[slot].astype(np.float64)
+        return Kept(vector, 1.0 / float(self._shares[slot]))
 
-    def _grow(self, wanted: int) -> None:
-        size = self.ring.shape[0]
+    def weigh(self, sequences: Int64, share: float) -> None:
+        """Newly put transactions stand for 1/share as many: the others of their kind have no outcome."""
+        for sequence in sequences.tolist():
+            slot = self._place_of(sequence) % self._owners.shape[0]
+            if self._owners[slot] == sequence:
+                self._shares[slot] *= np.float32(share)
+
+    def gone(self, sequence: int, upto: int) -> bool:
+        """True when newer vectors took the place of this one."""
+        return self._place_of(upto) - self._place_of(sequence) > self.capacity - MAX_BATCH
+
+    def _place_of(self, sequence: int) -> int:
+        if sequence >= self._taken:
+            return int(self._state[_NEXT])
+        return int(self._places[sequence % self._places.shape[0]])
+
+    @property
+    def _taken(self) -> int:
+        return int(self._state[_TAKEN])
+
+    def _room(self, rows: int, width: int) -> npt.NDArray[np.float32]:
+        if self._directory is None:
+            return np.zeros((rows, width), dtype=np.float32)
+        # No name: it is gone with the process, and what must outlive that is in the checkpoint.
+        with tempfile.TemporaryFile(dir=self._directory) as file:
+            file.truncate(rows * width * 4)
+            return np.memmap(file, dtype=np.float32, mode="r+", shape=(rows, width))
+
+    def _grow(self, transactions: int) -> None:
+        most = self._places.shape[0] - MAX_BATCH
+        if transactions > most and most < self._transactions:
+            while most < transactions:
+                most *= 2
+            self._places = grown(self._places, min(most, self._transactions) + MAX_BATCH)
+        # At most one vector a transaction; nothing was overwritten while the ring still grows.
+        size, wanted = self.ring.shape[0], int(self._state[_NEXT]) + transactions - self._taken
         if wanted <= size or size >= self.capacity:
             return
         while size < wanted:
             size *= 2
-        grown = np.zeros((min(size, self.capacity), self.ring.shape[1]), dtype=np.float32)
-        grown[: self.ring.shape[0]] = self.ring
-        self.ring = grown
+        size = min(size, self.capacity)
+        ring = self._room(size, self.ring.shape[1])
+        ring[: self.ring.shape[0]] = self.ring
+        self.ring = ring
+        self._owners, self._shares = grown(self._owners, size, -1), grown(self._shares, size, 1)
 
     def arrays(self) -> Arrays:
         """State for the checkpoint."""
-        return {"ring": self.ring}
+        return {
+            "ring": self.ring, "places": self._places, "owners": self._owners, "shares": self._shares,
+            "state": self._state, "share": self._share,
+        }  # fmt: skip
 
     def restore(self, arrays: Arrays) -> None:
         """Take the state of a checkpoint."""
-        self.ring = np.array(arrays["ring"], dtype=np.float32)
+        self.ring = self._room(*arrays["ring"].shape)
+        self.ring[:] = arrays["ring"]
+        self._places, self._owners = np.array(arrays["places"]), np.array(arrays["owners"])
+        self._shares, self._share = np.array(arrays["shares"]), np.array(arrays["share"])
+        self._state = np.array(arrays["state"])

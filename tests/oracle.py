@@ -19,7 +19,6 @@ from models.events import AnyEvent, Behaviour, Control, Label, Transaction, enco
 from models.hashing import hash_texts
 from models.ledger_walk import kept
 from models.money import MAX_USD, FxTable
-from models.vectors import MAX_BATCH
 from tests.oracle_features import (
     Entity,
     Numbering,
@@ -167,7 +166,7 @@ class Oracle:
                 return Verdict(refused="conflicting_duplicate", examples=examples)
         names = _names(t)
         declined = t.authorisation == "declined"
-        self.accounts.append(Account(self.taken, t.id, content, t.received_at, names, declined))
+        self.accounts.append(Account(self.taken, t.id, content, self.clock, names, declined))
         self.taken += 1
         if len(self.accounts) > self.ledger_rows:
             self.open = max(self.open, self.accounts.pop(0).number + 1)
@@ -238,6 +237,10 @@ class Oracle:
             at_once = ((account.id, label.fraud),)
         return Verdict(labelled=account.id, examples=at_once + self._settle())
 
+    def forgo(self, id_: str) -> None:
+        """The engine declined this payment: nothing will become of it."""
+        next(a for a in self.accounts if a.id == id_).declined = True
+
     def _settle(self) -> tuple[tuple[str, bool], ...]:
         """Close outcome windows in stream order, up to the first that is still open."""
         learnt = []
@@ -264,14 +267,10 @@ class Oracle:
                 memory.told.append((len(memory.seen), told))
 
     def _is_learnt(self, account: Account) -> bool:
-        """Every fraud; of good payments a share chosen by hash, and no declined one: it has no outcome."""
-        if account.outcome == "fraud" or account.declined:
+        """Every fraud; of good payments a share chosen by hash; of declined ones only what a label told."""
+        if account.outcome == "fraud" or (account.declined and account.outcome == "open"):
             return account.outcome == "fraud"
         return bool(kept(hash_texts([account.id])[0], self.negative_rate))
-
-    def vector_is_kept(self, number: int) -> bool:
-        """Whether the vector of payment `number` still waits, seen from now."""
-        return self.taken - number <= self.vector_rows - MAX_BATCH
 
     # --- controls -----------------------------------------------------------------------------------
 

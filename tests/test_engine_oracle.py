@@ -16,12 +16,14 @@ from dataflow.simulate import Simulator
 from models import blend, learners
 from models.columns import ENTITIES
 from models.decision import Decision
-from models.engine import Engine, EngineSettings, Example, Output, publishes
+from models.engine import Engine, Example, Output, publishes
+from models.engine_settings import EngineSettings
 from models.errors import EventError
 from models.events import AnyEvent, Behaviour, Control, Evidence, Heartbeat, Label, Transaction, decode
 from models.features import BY_NAME, NAMES
 from models.learners import OnlineLearner
 from models.money import FxTable
+from models.risk import DECLINES, Thresholds
 from models.rules.pack import load_pack
 from models.rules.rule import Pack
 from models.serving import Snapshot
@@ -247,7 +249,7 @@ def run(engine: Engine, entries: Sequence[Entry], batch: int) -> Output:
 
 def told(output: Output) -> list[object]:
     """Everything an output says, in a form that can be compared."""
-    examples = [(e.vector.tobytes(), e.fraud) for e in output.examples]
+    examples = [(e.vector.tobytes(), e.fraud, e.key, e.weight) for e in output.examples]
     return [output.decisions, output.repeated, output.dead, examples, output.published, output.labelled]
 
 
@@ -305,6 +307,8 @@ def check(entries: Sequence[Entry], engine: Engine, oracle: Oracle, output: Outp
             compare(decision, verdict)
             assert decision.versions.model == versions[published], "a model serves from the row after it on"
             late += verdict.late
+            if engine.settings.enforced and decision.action in DECLINES:
+                oracle.forgo(decision.id)
         if verdict.duplicate is not None:
             assert next(repeated) == first[verdict.duplicate]
         if verdict.refused is not None:
@@ -382,6 +386,38 @@ def test_no_decision_looks_ahead(entries: list[Entry], end: int) -> None:
     before = run(engine_of(TIGHT), entries[:end], 1)
     assert whole.decisions[: len(before.decisions)] == before.decisions
     assert whole.dead[: len(before.dead)] == before.dead
+
+
+# Every payment would be declined by the models; every second one is let through.
+CAREFUL = msgspec.structs.replace(
+    TIGHT, thresholds=Thresholds(medium=0.0005, high=0.001, critical=0.0015), exploration=0.5
+)
+
+
+@QUICK
+@given(hostile(), st.sampled_from(BATCHES))
+def test_what_was_declined_has_no_outcome_and_what_was_explored_counts_twice(
+    entries: list[Entry], batch: int
+) -> None:
+    output = run(engine := engine_of(CAREFUL), entries, batch)
+    check(entries, engine, oracle_of(CAREFUL), output)
+    assert told(output) == told(run(engine_of(CAREFUL), entries, 1))
+    by_number = dict(enumerate(output.decisions))
+    for decision in output.decisions:
+        if decision.explored:
+            assert (decision.band, decision.action) == ("critical", CAREFUL.thresholds.high_action)
+    for example in output.examples:
+        assert example.weight == (2.0 if by_number[example.key].explored else 1.0)
+
+
+def test_a_recorded_history_takes_its_course_whatever_we_would_have_done() -> None:
+    entries = simulated(3, 10, 3, "quiet")
+    history = msgspec.structs.replace(CAREFUL, exploration=0.0, settle_after_ms=DAY // 2, negative_rate=1.0)
+    carried_out = run(engine_of(history), entries, 50)
+    told_all = run(engine_of(msgspec.structs.replace(history, enforced=False)), entries, 50)
+    assert {d.action for d in carried_out.decisions} == {"DECLINE"}
+    assert not carried_out.examples
+    assert len(told_all.examples) > 0.5 * len(told_all.decisions)
 
 
 def test_a_ledger_of_any_size_forgets_the_oldest() -> None:

@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
 
     settings, mapping = options.settings_of(args), options.mapping_of(args)
     source = FileSource(args.data, mapping)
-    engine = engine_of(settings, learn_inline=True, mapping=mapping)
+    engine = engine_of(settings, learn_inline=True, mapping=mapping, enforced=False)
     with showing.progress_bar("score", source.total()) as bar:
         data, seconds = scored_stream(source, engine, bar)
     if args.protocol == "handbook":

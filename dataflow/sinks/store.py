@@ -107,7 +107,7 @@ class StoreSinkPartition(StatefulSinkPartition[Written, list[list[str]]]):
             for offset, example in enumerate(written.examples):
                 fields: dict[str, Any] = {
                     "v": np.asarray(example.vector, dtype=np.float32).tobytes(), "y": int(example.fraud),
-                    "k": example.key,
+                    "k": example.key, "w": example.weight,
                 }  # fmt: skip
                 pipe.xadd(
                     f"{self._prefix}examples", fields, id=f"{written.first_example + offset}-0",

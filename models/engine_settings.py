@@ -1,0 +1,43 @@
+"""What shapes the engine's answers; part of what a replay must repeat."""
+
+from __future__ import annotations
+
+import msgspec
+
+from models.risk import Thresholds
+
+DAY_MS = 86_400_000
+CAPACITIES = {
+    "card": 2_000_000, "customer": 2_000_000, "device": 500_000, "ip": 500_000, "merchant": 200_000,
+    "payee": 500_000, "bin": 50_000, "partner": 1_000, "corridor": 20_000,
+}  # fmt: skip
+
+
+class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """See the module's docstring.
+
+    settle_after_ms: a transaction without a label counts as legitimate after this. negative_rate: share of
+    settled negatives that are learnt. publish_every: learnt examples between two model snapshots. capacities:
+    most entities kept, by entity. explain_all: reasons also for band low. enforced: our declines are carried out, so
+    what we decline has no outcome; False for recorded history, where everything took its course. exploration: share
+    of payments, chosen by hash, that the models alone would decline and that get the action of band high instead, so
+    that something is learnt of them; each counts 1/exploration times.
+    """
+
+    settle_after_ms: int = 10 * DAY_MS
+    negative_rate: float = 0.1
+    publish_every: int = 1000
+    ledger_rows: int = 2**22
+    vector_rows: int = 2**18
+    capacities: dict[str, int] = msgspec.field(default_factory=lambda: dict(CAPACITIES))
+    thresholds: Thresholds = Thresholds()
+    explain_all: bool = False
+    with_features: bool = False
+    enforced: bool = True
+    exploration: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.negative_rate <= 1.0:
+            raise ValueError(f"negative_rate is {self.negative_rate}: give a share in (0, 1]")
+        if not 0.0 <= self.exploration <= 1.0:
+            raise ValueError(f"exploration is {self.exploration}: give a share in [0, 1]")
