@@ -4,6 +4,7 @@
 PYTHON := .venv/bin/python
 PACKAGES := models alerts dataflow dashboard
 BENCH_SECONDS ?= 120
+SOAK_EVENTS ?= 2000000
 ARGS ?=
 LOCK_ARGS ?=
 
@@ -11,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test bench lint format lock clean
+.PHONY: help install run test bench soak lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/'
@@ -57,6 +58,9 @@ run: install ## start everything: store, scorer, learner, webhooks, simulator an
 
 test: lint ## every check: style, types and the whole test suite (ARGS="tests/test_layout.py")
 	$(PYTHON) -m pytest $(ARGS)
+
+soak: install ## run 2 million events and show that memory stays bounded (SOAK_EVENTS)
+	@.venv/bin/tidegate soak --events $(SOAK_EVENTS) --json
 
 lint: install ## style and types without the tests
 	$(PYTHON) -m ruff check .

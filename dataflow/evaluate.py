@@ -8,6 +8,7 @@ Fraud Detection - Practical Handbook" (2022), chapter 5, prequential validation 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -43,13 +44,14 @@ PUBLISHED_HANDBOOK: dict[str, Metrics] = {
 class Scored:
     """Scored transactions, one element a row: time in ms (UTC), score (higher is riskier), the final label.
 
-    card: int64 code of the card; None where the data has no card.
+    card: int64 code of the card; None where the data has no card. amount: in US dollars; None where it is not kept.
     """
 
     time: Ints
     score: Float
     fraud: Flags
     card: Ints | None = None
+    amount: Float | None = None
 
     def __post_init__(self) -> None:
         lengths = {len(self.time), len(self.score), len(self.fraud)}
@@ -99,10 +101,16 @@ def handbook_test_rows(data: Scored, fold: int, start_ms: int = HANDBOOK_START_M
     return keep
 
 
-def handbook_protocol(data: Scored, folds: int = 4, start_ms: int = HANDBOOK_START_MS) -> Evaluation:
-    """Mean and spread of the three measures over weekly folds. Raises MappingError if a fold has no rows."""
+def handbook_protocol(
+    data: Scored | Sequence[Scored], folds: int = 4, start_ms: int = HANDBOOK_START_MS
+) -> Evaluation:
+    """Mean and spread of the three measures over weekly folds. Raises MappingError if a fold has no rows.
+
+    data: one for all folds, or one a fold where each has a model of its own.
+    """
     found: list[Metrics] = []
-    for fold in range(folds):
+    by_fold = [data] * folds if isinstance(data, Scored) else data
+    for fold, data in enumerate(by_fold):
         rows = handbook_test_rows(data, fold, start_ms)
         if not rows.any():
             raise MappingError(
@@ -115,22 +123,22 @@ def handbook_protocol(data: Scored, folds: int = 4, start_ms: int = HANDBOOK_STA
 
 def holdout_protocol(data: Scored, share: float = 0.8) -> Evaluation:
     """Measures on the rows after the first `share` of them by time; equal times stay in arrival order."""
-    order = np.argsort(data.time, kind="stable")
-    rows = np.zeros(len(order), dtype=np.bool_)
-    rows[order[_first_held_out(len(order), share) :]] = True
+    rows = holdout_rows(data, share)
     if not rows.any():
         raise MappingError(f"no row is left after the first {share:.0%}: give more data or a smaller share")
     return _summary([_measure(data, rows)])
 
 
-def holdout_interval(data: Scored, metric: str, share: float = 0.8, rounds: int = 200) -> tuple[float, float]:
-    """95 % bootstrap interval of `roc_auc` or `average_precision` on the holdout protocol's rows."""
-    order = np.argsort(data.time, kind="stable")[_first_held_out(len(data.time), share) :]
-    measure = {"roc_auc": quality.roc_auc, "average_precision": quality.average_precision}[metric]
-    return quality.bootstrap_interval(measure, data.fraud[order], data.score[order], rounds)
+def holdout_rows(data: Scored, share: float = 0.8) -> Flags:
+    """The rows the holdout protocol measures on."""
+    order = np.argsort(data.time, kind="stable")
+    rows = np.zeros(len(order), dtype=np.bool_)
+    rows[order[first_held_out(len(order), share) :]] = True
+    return rows
 
 
-def _first_held_out(rows: int, share: float) -> int:
+def first_held_out(rows: int, share: float) -> int:
+    """How many of the rows are learnt before the first one that counts."""
     # A part of a row goes to the test side, as usual; the nudge keeps 0.7 × 10 from becoming 6.999….
     return math.floor(rows * share + 1e-9)
 

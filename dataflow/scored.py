@@ -26,7 +26,7 @@ def scored_stream(
     transaction the engine refused is not among the rows.
     """
     ids: list[str] = []
-    times, cards, risks = array("q"), array("q"), array("d")
+    times, cards, risks, amounts = array("q"), array("q"), array("d"), array("d")
     codes: dict[str, int] = {}
     frauds: dict[str, bool] = {}
     started = time.perf_counter()
@@ -42,6 +42,7 @@ def scored_stream(
             ids.append(decision.id)
             times.append(decision.event_time)
             risks.append(decision.risk)
+            amounts.append(float(decision.context["amount_usd"] or 0.0))
             cards.append(code)
         if progress is not None:
             progress(engine.counters.events_in)
@@ -53,7 +54,8 @@ def scored_stream(
             "name the label column in the mapping or give a stream with labels"
         )
     card_codes = np.asarray(cards, dtype=np.int64) if codes else None
-    return Scored(np.asarray(times, dtype=np.int64), np.asarray(risks), fraud, card_codes), seconds
+    times_, risks_ = np.asarray(times, dtype=np.int64), np.asarray(risks)
+    return Scored(times_, risks_, fraud, card_codes, np.asarray(amounts)), seconds
 
 
 def _label(item: Item) -> Label | None:

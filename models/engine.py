@@ -8,7 +8,7 @@ computed in one fixed order for each row: the same stream gives the same decisio
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -95,7 +95,8 @@ class Output:
 class Engine:
     """State and rules of one stream. `learner` None: models come only by Control events.
 
-    vectors_directory: where vectors wait for their outcome on disk; None keeps them in memory.
+    vectors_directory: where vectors wait for their outcome on disk; None keeps them in memory. `watch` is shown the
+    vectors of each batch's new transactions, in stream order.
     """
 
     def __init__(
@@ -120,6 +121,7 @@ class Engine:
         self.containments: tuple[Containment, ...] = ()
         self.artefacts: dict[str, bytes] = {}
         self.vectors_gone = 0
+        self.watch: Callable[[Float], None] | None = None
         self._recent: OrderedDict[int, Decision] = OrderedDict()
         self.load_rules(pack)
 
@@ -191,6 +193,8 @@ class Engine:
         vectors = for_models(values)
         keys = rows.ids[new]
         self.vectors.put(sequences, keys, walk.settled[new], vectors)
+        if self.watch is not None:
+            self.watch(vectors)
         swaps = self._learn(walk, before + np.cumsum(new), output)
         scored = self._score(vectors, np.flatnonzero(new), swaps)
         features = as_columns(values)

@@ -356,6 +356,21 @@ def test_evaluate_holdout_learns_what_is_plain_to_see(tmp_path):
     assert found["transactions"] == 3000
     assert found["mean"]["roc_auc"] > 0.9
     assert found["baseline"] == {}
+    assert found["detail"]["rows"] == 600
+    assert sum(row["payments"] for row in found["detail"]["reliability"]) == 600
+    assert found["detail"]["cost"]["best"]["cost_usd"] < found["detail"]["cost"]["nothing_alerted"]
+    low, high = found["detail"]["intervals"]["average_precision"]
+    assert low <= found["mean"]["average_precision"] <= high
+    beside = last_json(
+        tidegate(*words, "holdout", "--baseline", "xgboost", "--report", "page", "--json", cwd=tmp_path)
+    )
+    assert beside["mean"] == found["mean"], "the baseline may not change what is measured"
+    assert beside["baseline"]["average_precision"] > 0.8
+    assert beside["ratio"]["roc_auc"] == pytest.approx(
+        found["mean"]["roc_auc"] / beside["baseline"]["roc_auc"]
+    )
+    assert "| ratio |" in (tmp_path / "page" / "evaluation.md").read_text()
+    assert "plotly" in (tmp_path / "page" / "evaluation.html").read_text()
     with (tmp_path / "t.csv").open() as file:
         assert found["frauds"] == sum(row["fraud"] == "1" for row in csv.DictReader(file))
     assert "fold 0" in refused(tidegate(*words, "handbook", "--json", cwd=tmp_path))
@@ -395,6 +410,17 @@ def test_truth_is_the_last_label_and_cardless_payments_are_not_one_card():
 
 
 # rules and bench
+
+
+def test_soak_tells_what_memory_does(tmp_path):
+    result = last_json(tidegate("soak", "--json", "--events", 3000, cwd=tmp_path))
+    assert result["events"] == 3000
+    assert [point["events"] for point in result["points"]] == sorted(
+        point["events"] for point in result["points"]
+    )
+    assert result["points"][-1]["entities"] > result["points"][0]["entities"] > 0
+    assert result["growth"].keys() == {"resident_mb", "learner_mb"}
+    assert "--events" in refused(tidegate("soak", "--events", 5, cwd=tmp_path))
 
 
 def test_rules_check_tells_good_from_bad(tmp_path):

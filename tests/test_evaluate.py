@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from dataflow import evaluate
+from dataflow import evaluate, evaluate_detail
 from dataflow.evaluate import DAY_MS, HANDBOOK_START_MS, Scored
 from models.errors import MappingError
 
@@ -85,13 +85,13 @@ def test_holdout_takes_the_last_rows_in_time_and_has_no_cards():
     assert found["mean"]["average_precision"] == pytest.approx(expected)
     assert found["mean"]["card_precision_100"] is None
     assert found["std"]["card_precision_100"] is None
-    low, high = evaluate.holdout_interval(data, "average_precision", rounds=50)
+    low, high = evaluate_detail.intervals(data, evaluate.holdout_rows(data), rounds=50)["average_precision"]
     assert low <= high
 
 
 def test_holdout_of_the_ulb_size_has_the_published_number_of_rows():
     n = 284_807
-    rows = n - evaluate._first_held_out(n, 0.8)
+    rows = n - evaluate.first_held_out(n, 0.8)
     assert rows == 56_962
 
 

@@ -202,7 +202,7 @@ def test_stack_finds_the_model_that_knows_and_never_goes_below_zero():
 def test_forest_stays_below_its_bound():
     model = BoundedForest(4, seed=1)
     generator = np.random.default_rng(1)
-    rows = generator.random((1500, 4))
+    rows = generator.random((5000, 4))
     for row in rows:
         model.learn_one(dict(enumerate(row.tolist())), bool((np.floor(row * 4).sum() % 2) > 0))
     cap = 12
