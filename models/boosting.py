@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from river import base
 
 from models.forest import Forest
 from models.scaling import Row
@@ -33,13 +34,13 @@ PARAMETERS: dict[str, Any] = {
 }  # fmt: skip
 
 
-class RefittedBoosting:
-    """River's verbs over the memory; KEPT × features × 4 bytes."""
+class RefittedBoosting(base.Classifier):
+    """River's classifier over the memory of KEPT × features × 4 bytes; feature names are column numbers."""
 
     name = "boosted"
 
-    def __init__(self, features: int, seed: int = 7) -> None:
-        self._features, self._seed = features, seed
+    def __init__(self, features: int = 16, seed: int = 7) -> None:
+        self.features, self.seed = features, seed
         self._rows: Float32 = np.zeros((FIRST, features), dtype=np.float32)
         self._fraud = np.zeros(FIRST, dtype=np.bool_)
         self._weight = np.ones(FIRST)
@@ -54,7 +55,9 @@ class RefittedBoosting:
         """What the model reads of a row: the raw values that are there."""
         return {j: value for j, value in enumerate(row.raw.tolist()) if math.isfinite(value)}
 
-    def learn_one(self, x: dict[int, float], y: bool, w: float = 1.0, key: int = -1) -> None:
+    def learn_one(  # type: ignore[override]
+        self, x: dict[int, float], y: bool, w: float = 1.0, key: int = -1
+    ) -> None:
         """Keep one labelled example, and fit when enough is new. A key seen before has its label corrected."""
         old = self._place.get(key)
         if old is not None and key >= 0:
@@ -72,7 +75,7 @@ class RefittedBoosting:
             self._grow()
         if self._taken >= KEPT:
             self._place.pop(int(self._keys[at]), None)
-        row = np.full(self._features, np.nan, dtype=np.float32)
+        row = np.full(self.features, np.nan, dtype=np.float32)
         # XGBoost takes no infinite number, and some 64-bit ones would become that.
         row[list(x)] = np.clip(list(x.values()), -_LARGEST, _LARGEST)
         self._rows[at], self._fraud[at], self._weight[at], self._keys[at] = row, y, w, key
@@ -98,14 +101,14 @@ class RefittedBoosting:
         data = xgboost.QuantileDMatrix(
             self._rows[:used], fraud.astype(np.float32), weight=self._weight[:used], nthread=1
         )
-        booster = xgboost.train({**PARAMETERS, "seed": self._seed}, data, ROUNDS)
+        booster = xgboost.train({**PARAMETERS, "seed": self.seed}, data, ROUNDS)
         self._trees = _flat(json.loads(booster.save_raw("json")))
 
-    def predict_proba_one(self, x: dict[int, float]) -> dict[bool, float]:
+    def predict_proba_one(self, x: dict[int, float]) -> dict[bool, float]:  # type: ignore[override]
         """Probability by the last fit (of the sampled world; calibration undoes the sampling)."""
         from models.serving_kernels import forest_score
 
-        row = np.full(self._features, np.nan)
+        row = np.full(self.features, np.nan)
         row[list(x)] = list(x.values())
         t = self._trees
         z = forest_score(row, t.roots, t.feature, t.threshold, t.left, t.right, t.missing_left, t.value)

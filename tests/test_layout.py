@@ -21,7 +21,7 @@ HOMES = {
     "confluent_kafka": {"dataflow"},
     "redis": {"alerts", "dataflow"},
     "streamlit": {"dashboard"},
-    "plotly": {"dashboard"},
+    "plotly": {"dashboard", "dataflow"},  # dataflow: the report page of evaluate, loaded when it is asked for
 }
 LONGEST = 300
 VAGUE = re.compile(r"(?:^|_)(?:managers?|helpers?|utils?|utilit(?:y|ies)|common|misc)(?:_|$)")
