@@ -21,7 +21,7 @@ from models.calibration import log_odds, moments, platt, stack
 from models.snapshot import MODELS, NO_FLOOR, Calibration
 
 Float = npt.NDArray[np.float64]
-PRIOR = (0.25, 0.25, 0.47, 0.03)
+PRIOR = (0.3, 0.2, 0.47, 0.03)
 """Parts of MODELS in the blended log-odds that the stack starts from and is pulled to."""
 ANOMALY, BOOSTED = MODELS.index("anomaly"), MODELS.index("boosted")
 KEPT = 10_000

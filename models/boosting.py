@@ -1,7 +1,8 @@
 """Boosted trees over a bounded memory of settled examples, fitted anew as the memory moves on.
 
 One pass over the stream: every example is taken once, kept while it is among the newest KEPT, and the trees are
-fitted on what is kept each time it has grown or moved by REFIT of its size. Between fits the trees stand still; the
+fitted on what is kept each time it has grown or moved by REFIT of its size. What is served is the mean of the last
+two fits, which steadies the ranking and halves the jump from one fit to the next. Between fits the trees stand still; the
 other models learn from every example and bridge that time. XGBoost (Chen and Guestrin, "XGBoost: A Scalable Tree
 Boosting System", KDD 2016) fits in one thread, so that equal examples give equal trees. Served as flat arrays.
 """
@@ -21,7 +22,7 @@ from models.scaling import Row
 
 Float32 = npt.NDArray[np.float32]
 KEPT = 60_000
-FIRST, REFIT = 500, 0.1
+FIRST, REFIT = 500, 0.15
 """Examples before the first fit (also between two of them at least), and the share of what is kept that must be new."""
 FEWEST_FRAUDS = 20
 _LARGEST = 1e30
@@ -48,6 +49,7 @@ class RefittedBoosting(base.Classifier):
         self._place: dict[int, int] = {}
         self._taken = 0
         self._fitted_at = 0
+        self._fits: tuple[Forest, ...] = ()
         self._trees = _EMPTY
 
     @staticmethod
@@ -102,10 +104,11 @@ class RefittedBoosting(base.Classifier):
             self._rows[:used], fraud.astype(np.float32), weight=self._weight[:used], nthread=1
         )
         booster = xgboost.train({**PARAMETERS, "seed": self.seed}, data, ROUNDS)
-        self._trees = _flat(json.loads(booster.save_raw("json")))
+        self._fits = (*self._fits[-1:], _flat(json.loads(booster.save_raw("json"))))
+        self._trees = _joined(self._fits)
 
     def predict_proba_one(self, x: dict[int, float]) -> dict[bool, float]:  # type: ignore[override]
-        """Probability by the last fit (of the sampled world; calibration undoes the sampling)."""
+        """Probability by the last two fits (of the sampled world; calibration undoes the sampling)."""
         from models.serving_kernels import forest_score
 
         row = np.full(self.features, np.nan)
@@ -116,12 +119,38 @@ class RefittedBoosting(base.Classifier):
         return {True: fraud, False: 1.0 - fraud}
 
     def compiled(self) -> Forest:
-        """The trees of the last fit as flat arrays; none before it."""
+        """The trees of the last two fits as flat arrays; none before the first."""
         return self._trees
 
 
 _NONE = np.empty(0, dtype=np.int32)
 _EMPTY = Forest(_NONE, _NONE, np.empty(0), _NONE, _NONE, _NONE, np.empty(0))
+
+
+def _joined(fits: tuple[Forest, ...]) -> Forest:
+    """One forest whose mean over its trees is the mean of the fits: each has as many trees."""
+    columns: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in Forest.__struct_fields__}
+    start = 0
+    for fit in fits:
+        for name, parts in columns.items():
+            column = getattr(fit, name)
+            shifted = name in ("roots", "left", "right")
+            parts.append(np.where(column >= 0, column + start, column) if shifted else column)
+        start += len(fit.feature)
+    return _forest(columns)
+
+
+def _forest(columns: dict[str, list[npt.NDArray[Any]]]) -> Forest:
+    whole = {name: np.concatenate(arrays) for name, arrays in columns.items()}
+    return Forest(
+        roots=whole["roots"].astype(np.int32),
+        feature=whole["feature"].astype(np.int32),
+        threshold=whole["threshold"].astype(np.float64),
+        left=whole["left"].astype(np.int32),
+        right=whole["right"].astype(np.int32),
+        missing_left=whole["missing_left"].astype(np.int32),
+        value=whole["value"].astype(np.float64),
+    )
 
 
 def _flat(model: dict[str, Any]) -> Forest:
@@ -148,13 +177,4 @@ def _flat(model: dict[str, Any]) -> Forest:
         parts["missing_left"].append(np.array(tree["default_left"]) * inner)
         parts["value"].append(value * len(trees))
         start += len(left)
-    whole = {name: np.concatenate(arrays) for name, arrays in parts.items()}
-    return Forest(
-        roots=whole["roots"].astype(np.int32),
-        feature=whole["feature"].astype(np.int32),
-        threshold=whole["threshold"].astype(np.float64),
-        left=whole["left"].astype(np.int32),
-        right=whole["right"].astype(np.int32),
-        missing_left=whole["missing_left"].astype(np.int32),
-        value=whole["value"].astype(np.float64),
-    )
+    return _forest(parts)
