@@ -102,6 +102,7 @@ def replay(
         "others": counters.others,
         "late": counters.late,
         "labels_unmatched": counters.labels_unmatched,
+        "vectors_gone": counters.vectors_gone,
         "balanced": counters.balanced(),
         "alerts": digest.alerts,
         "model": engine.snapshot.version,

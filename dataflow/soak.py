@@ -54,7 +54,7 @@ def soak(settings: Settings, events: int, progress: Callable[[float], None]) -> 
         "transactions": engine.counters.transactions,
         "examples": engine.counters.examples,
         "evicted": engine.counters.evicted,
-        "vectors_gone": engine.vectors_gone,
+        "vectors_gone": engine.counters.vectors_gone,
         "growth": {
             name: round(end[name] / max(middle[name], 1.0), 3) for name in ("resident_mb", "learner_mb")
         },

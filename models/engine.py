@@ -120,7 +120,6 @@ class Engine:
         self.vectors = Vectors(settings.vector_rows, len(NAMES), settings.ledger_rows, vectors_directory)
         self.containments: tuple[Containment, ...] = ()
         self.artefacts: dict[str, bytes] = {}
-        self.vectors_gone = 0
         self.watch: Callable[[Float], None] | None = None
         self._recent: OrderedDict[int, Decision] = OrderedDict()
         self.load_rules(pack)
@@ -231,7 +230,7 @@ class Engine:
         for sequence, fraud, row in walk.examples.tolist():
             kept = self.vectors.get(sequence, int(upto[row]))
             if kept is None:
-                self.vectors_gone += self.vectors.gone(sequence, int(upto[row]))
+                self.counters.vectors_gone += self.vectors.gone(sequence, int(upto[row]))
                 continue
             output.examples.append(Example(kept.vector, fraud == 1, sequence, kept.weight))
             learner = self.learner

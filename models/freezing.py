@@ -20,7 +20,7 @@ from models.rules.pack import load_pack
 from models.serving import Snapshot
 from models.state import arrays_of, restore_into
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Frozen(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +35,6 @@ class Frozen(msgspec.Struct, frozen=True, kw_only=True):
     pack: str
     fx: bytes
     since: dict[str, int]
-    vectors_gone: int
     has_learner: bool
 
 
@@ -57,7 +56,7 @@ def freeze(engine: Engine) -> tuple[Arrays, bytes]:
     frozen = Frozen(
         format=FORMAT, texts=engine.interner.texts(), counters=engine.counters, thresholds=engine.thresholds,
         containments=list(engine.containments), pack_name=engine.pack.name, pack=engine.pack.text,
-        fx=engine.fx.to_json(), since=engine.velocities.since, vectors_gone=engine.vectors_gone,
+        fx=engine.fx.to_json(), since=engine.velocities.since,
         has_learner=learner is not None,
     )  # fmt: skip
     return arrays, msgspec.msgpack.encode(frozen)
@@ -80,7 +79,6 @@ def thaw(engine: Engine, arrays: Arrays, meta: bytes) -> None:
     engine.thresholds = frozen.thresholds
     engine.containments = tuple(frozen.containments)
     engine.fx = FxTable.from_json(frozen.fx)
-    engine.vectors_gone = frozen.vectors_gone
     engine.load_rules(load_pack(frozen.pack, name=frozen.pack_name))
     engine.velocities.since.update(frozen.since)
     restore_into(_parts(engine), arrays)

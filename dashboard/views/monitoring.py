@@ -17,7 +17,7 @@ from models.decision import Counters
 
 KINDS = ("transactions", "behaviours", "labels", "controls", "others", "undecodable")
 ENDS = ("decided", "dead_lettered", "duplicates")
-APART = ("late", "too_late", "labels_unmatched", "evicted", "refused_others")
+APART = ("late", "too_late", "labels_unmatched", "vectors_gone", "evicted", "refused_others")
 
 
 def main() -> None:

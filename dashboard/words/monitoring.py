@@ -32,6 +32,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "count.late": ("late", "迟到"),
     "count.too_late": ("too late for windows", "超出窗口"),
     "count.labels_unmatched": ("labels without transaction", "无对应交易的标签"),
+    "count.vectors_gone": ("outcomes too late to learn", "过晚而无法学习的结果"),
     "count.evicted": ("entities evicted", "已淘汰实体"),
     "count.refused_others": ("others refused", "拒收的其他事件"),
     "dead.title": ("Dead letters by reason", "死信原因"),
