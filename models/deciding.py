@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from models.columns import Column, Float
-from models.decision import Action, Decision, Reason, RuleHit, Versions
+from models.counterfactual import counterfactual
+from models.decision import Action, Counterfactual, Decision, Reason, RuleHit, Versions
 from models.events import Transaction
 from models.features import NAMES
 from models.reasons import feature_reasons, rule_reason
@@ -17,6 +18,7 @@ from models.risk import decide
 from models.rows import corridor_of
 from models.rules.compiled import CompiledRule
 from models.serving import Snapshot
+from models.view import View
 
 if TYPE_CHECKING:
     from models.engine import Engine
@@ -34,7 +36,7 @@ class Scored(NamedTuple):
 
 def decisions_of(
     engine: Engine, payments: Sequence[Transaction], columns: Mapping[str, Column], values: Float, vectors: Float,
-    scored: Scored, late: np.ndarray, explore: np.ndarray,
+    view: View, scored: Scored, late: np.ndarray, explore: np.ndarray,
 ) -> list[Decision]:  # fmt: skip
     """One Decision a transaction, in order. values: features as they are; vectors: as the models saw them.
 
@@ -69,12 +71,15 @@ def decisions_of(
         band, action, explored = decide(engine.thresholds, risks[i], hits, contained, bool(explore[i]))
         reasons: list[Reason] = []
         not_assessed: list[str] = []
+        contrast: Counterfactual | None = None
         if band != "low" or hits or contained or settings.explain_all:
             _, shares = snapshot.contributions(vectors[i])
             reasons = [rule_reason(pack.rules[r], columns, i) for r in rules]
             reasons.extend(_contained(c) for c in contained)
             reasons.extend(feature_reasons(values[i], shares))
             not_assessed = [pack.rules[int(r)].id for r in np.flatnonzero(verdicts[:, i] == -1)]
+            if settings.evidence:
+                contrast = counterfactual(view, i, snapshot, engine.thresholds, risks[i], hits, contained)
         out.append(
             Decision(
                 id=t.id,
@@ -90,7 +95,12 @@ def decisions_of(
                 context=_context(t, usd[i]),
                 late=bool(late[i]),
                 explored=explored,
-                features=_features(values[i]) if settings.with_features else None,
+                counterfactual=contrast,
+                features=(
+                    _features(values[i])
+                    if settings.with_features or (settings.evidence and reasons)
+                    else None
+                ),
             )
         )
     return out

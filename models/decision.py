@@ -29,6 +29,23 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     share: float = 0.0
 
 
+class Counterfactual(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What the amount alone would have changed (models/counterfactual.py).
+
+    amount_usd, band, risk: the largest smaller amount that was found in a lower band, with its band and risk; None
+    where there is none. steady: every smaller amount tried lies in a lower band too. decided_by: rules (or
+    `containment`) that ask for the action whatever the risk; then no amount was looked for.
+    """
+
+    text_en: str
+    text_zh: str
+    amount_usd: float | None = None
+    band: Band | None = None
+    risk: float | None = None
+    steady: bool = True
+    decided_by: list[str] = []
+
+
 class RuleHit(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A rule that was true for the transaction; a shadow hit never changes the action."""
 
@@ -72,6 +89,7 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc
     features: dict[str, float | None] | None = None
     late: bool = False
     explored: bool = False
+    counterfactual: Counterfactual | None = None
 
 
 class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):

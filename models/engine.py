@@ -202,7 +202,7 @@ class Engine:
         explore = np.array(
             [chosen(key ^ _EXPLORING, self.settings.exploration) for key in keys], dtype=np.bool_
         )
-        made = decisions_of(self, payments, everything, values, vectors, scored, late, explore)
+        made = decisions_of(self, payments, everything, values, vectors, view, scored, late, explore)
         self._forgo(sequences, made)
         self.counters.decided += len(made)
         self.counters.late += int(late.sum())

@@ -21,7 +21,8 @@ class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     most entities kept, by entity. explain_all: reasons also for band low. enforced: our declines are carried out, so
     what we decline has no outcome; False for recorded history, where everything took its course. exploration: share
     of payments, chosen by hash, that the models alone would decline and that get the action of band high instead, so
-    that something is learnt of them; each counts 1/exploration times.
+    that something is learnt of them; each counts 1/exploration times. evidence: decisions with reasons also
+    carry their features and what the amount alone would have changed.
     """
 
     settle_after_ms: int = 10 * DAY_MS
@@ -33,6 +34,7 @@ class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     thresholds: Thresholds = Thresholds()
     explain_all: bool = False
     with_features: bool = False
+    evidence: bool = False
     enforced: bool = True
     exploration: float = 0.0
 

@@ -41,7 +41,8 @@ def faded(value: float, age_ms: float, half_life_ms: float) -> float:
 
 
 @kernel
-def _spread(mean: float, variance: float, seen: float) -> float:
+def typical_spread(mean: float, variance: float, seen: float) -> float:
+    """Deviation around the typical amount after so many payments, as DEVIATE divides by it."""
     prior = (_PRIOR_SPREAD * mean) ** 2 * _PRIOR_PAYMENTS
     return max(math.sqrt((variance * seen + prior) / (seen + _PRIOR_PAYMENTS)), _LEAST_SPREAD_USD)
 
@@ -66,7 +67,7 @@ def _profile(
             age = t - state[s, LAST]
             out[i, UNUSUAL_WEEK] = faded(state[s, UNUSUAL_WEEK], age, 7.0 * _DAY_MS)
             out[i, UNUSUAL_DAYS] = faded(state[s, UNUSUAL_DAYS], age, 2.0 * _DAY_MS)
-        spread = _spread(state[s, TYPICAL], state[s, TYPICAL_VAR], seen)
+        spread = typical_spread(state[s, TYPICAL], state[s, TYPICAL_VAR], seen)
         deviate = (usd[i] - state[s, TYPICAL]) / spread if seen > 0.0 else np.nan
         out[i, DEVIATE] = deviate
         if not pay[i]:

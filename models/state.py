@@ -22,10 +22,9 @@ from models.memory import DEVIATE, PLACE, Hours, LastTimes, Profiles
 from models.outcomes import Outcomes
 from models.places import distance_km
 from models.rows import Rows
-from models.view import ACTS, DISTINCT, OUTCOMES, PROFILED, SERIES, SUMS, USD_SCALE, View
+from models.view import ACTS, DISTINCT, OUTCOMES, PROFILED, SERIES, SMALL_USD, SUMS, USD_SCALE, View
 from models.windows import Int64, SumWindows, shape_of
 
-_SMALL_USD = 5.0
 _BAD_CREDENTIAL = frozenset({"invalid_account", "invalid_credential"})
 _COLUMN_OF = {name: index for index, name in enumerate(ENTITIES)}
 
@@ -218,7 +217,7 @@ def _series(
     series["pay"][pay] = 1
     series["usd"][pay] = np.rint(usd * USD_SCALE).astype(np.int64)
     series["declined"][pay] = columns["declined"] == 1.0
-    series["small"][pay] = usd < _SMALL_USD
+    series["small"][pay] = usd < SMALL_USD
     series["fraud"][:] = deltas
     for i in pay[columns["decline_code"] >= 0].tolist():
         event = events[i]

@@ -19,6 +19,8 @@ SERIES = ("pay", "usd", "declined", "bad_credential", "small", "fraud", "login_f
 invalid account or credential, payments under 5 US dollars, fraud labels (by arrival; a correction takes one
 away), failed and good logins, refunds."""
 USD_SCALE = 10_000
+SMALL_USD = 5.0
+"""Payments below count in the series `small`."""
 
 ACTS = ("device_change", "credential_change", "contact_change", "payee_added")
 """Behaviours of a customer whose last time is remembered."""
