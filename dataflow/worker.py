@@ -92,7 +92,9 @@ def run_scorer(settings: Settings, url: str) -> None:
     artefact, seal = artefact_of(RedisLink(url), ring.signer("model")), sealer(settings, ring)
 
     def scorer(resume: int | None) -> Scorer:
-        engine = engine_of(settings, learn_inline=False, vectors_directory=waiting, evidence=True)
+        engine = engine_of(
+            settings, learn_inline=False, vectors_directory=waiting, evidence=settings.flow.evidence
+        )
         return Scorer(engine, checkpoints, artefact, seal, resume)
 
     flow = build_flow(
