@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -37,6 +38,7 @@ from tests.receiver import SECRET, Inbox, receiver
 EVENTS = 100_000
 AROUND = 400
 FIRST_MS = 1_790_000_000_000
+_FRACTION = re.compile(rb"[0-9]\.[0-9]*$")
 STEP_MS = 250  # between two canary events
 
 
@@ -288,6 +290,9 @@ def _leaks(place: str, pieces: Iterable[bytes]) -> Iterator[str]:
     for number, piece in enumerate(pieces):
         for pattern in CANARY_PATTERNS:
             at = piece.find(pattern)
+            # 0.04111111111111111 is a share of a day, not a card: the digits of a fraction are passed over.
+            while at >= 0 and _FRACTION.search(piece[max(at - 24, 0) : at]):
+                at = piece.find(pattern, at + 1)
             if at >= 0:
                 yield f"{pattern!r} in {place}, piece {number}: {piece[max(at - 80, 0) : at + 80]!r}"
 
