@@ -9,15 +9,19 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from dashboard import theme
 from dashboard.formats import moment
 from dashboard.measures import Minutes, number, risk_quantile
+from models.costs import TradeOff
 from models.decision import ACTIONS, Decision, Reason
 
 CONFIG = {"displayModeBar": False, "responsive": True}
+MOST_POINTS = 400
+"""Points of a curve that are drawn; a browser need not see more."""
 
 
 def _dress(figure: Any, height: int, dark: bool, key: str) -> Any:
@@ -191,3 +195,51 @@ def timeline(payments: list[Decision], here: str, names: dict[str, str], dark: b
     _dress(figure, 200, dark, f"timeline:{here}")
     figure.update_layout(hovermode="closest")
     return figure
+
+
+def cost_trade_off(curve: TradeOff, now: float, names: dict[str, str], dark: bool) -> Any:
+    """Cost a day over alerts a day, with recall and precision on the right; marks the cheapest point and today's.
+
+    now: the threshold in force. names: `cost`, `recall`, `precision`, `alerts`, `share`, `best` and `now`.
+    """
+    count = len(curve.threshold)
+    spread = np.linspace(0, count - 1, min(count, MOST_POINTS)).round().astype(int)
+    present = max(int(np.searchsorted(-curve.threshold, -now, side="right")) - 1, 0)
+    at = np.unique([*spread, curve.best, present])
+    figure = make_subplots(specs=[[{"secondary_y": True}]])
+    lines = (
+        ("cost", curve.cost_per_day, theme.VERMILION, "USD %{y:,.2f} · ≥ %{customdata:.3f}"),
+        ("recall", curve.recall, theme.BLUE, "%{y:.1%}"),
+        ("precision", curve.precision, theme.GREEN, "%{y:.1%}"),
+    )
+    for name, values, colour, hover in lines:
+        figure.add_trace(
+            go.Scatter(
+                x=curve.alerts_per_day[at].tolist(),
+                y=[None if np.isnan(value) else value for value in values[at].tolist()],
+                name=names[name],
+                mode="lines",
+                line={"color": colour, "width": 2},
+                customdata=curve.threshold[at].tolist(),
+                hovertemplate=hover,
+            ),
+            secondary_y=name != "cost",
+        )
+    edge = curve.threshold[curve.best]
+    best = f"{names['best']} {edge:.2f}" if np.isfinite(edge) else names["best"]
+    for index, text, side in ((curve.best, best, "top"), (present, f"{names['now']} {now:.2f}", "bottom")):
+        figure.add_vline(
+            x=float(curve.alerts_per_day[index]),
+            line={"color": theme.GREY, "width": 1, "dash": "dash"},
+            annotation={
+                "text": escape(text),
+                "font": {"color": theme.ink(dark), "size": 11},
+                "yanchor": side,
+            },
+        )
+    figure.update_xaxes(title=names["alerts"], rangemode="tozero")
+    figure.update_yaxes(title=names["cost"], rangemode="tozero", secondary_y=False)
+    figure.update_yaxes(
+        title=names["share"], range=[0, 1.04], tickformat=".0%", showgrid=False, secondary_y=True
+    )
+    return _dress(figure, 268, dark, "costs")

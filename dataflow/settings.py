@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from alerts.webhook_plan import WebhookReceiver
+from models.costs import CostSettings
 from models.engine_settings import EngineSettings
 from models.errors import SettingsError
 
@@ -83,6 +84,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     engine: EngineSettings = msgspec.field(default_factory=EngineSettings)
     console: ConsolePart = ConsolePart()
     simulator: SimulatorSettings = SimulatorSettings()
+    costs: CostSettings = CostSettings()
     webhooks: WebhookSettings = msgspec.field(default_factory=WebhookSettings)
 
     @property
