@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 import numpy as np
 
-from dataflow.evaluate import Scored
+from dataflow.evaluation.protocol import Scored
 from dataflow.replay import BATCH, batched
 from models.engine import Engine
 from models.errors import EventError, MappingError
@@ -26,8 +26,10 @@ def scored_stream(
     transaction the engine refused is not among the rows.
     """
     ids: list[str] = []
-    times, cards, risks, amounts = array("q"), array("q"), array("d"), array("d")
-    codes: dict[str, int] = {}
+    times, cards, merchants = array("q"), array("q"), array("q")
+    risks, amounts = array("d"), array("d")
+    card_codes: dict[str, int] = {}
+    merchant_codes: dict[str, int] = {}
     frauds: dict[str, bool] = {}
     started = time.perf_counter()
     for items in batched(source, BATCH):
@@ -36,14 +38,13 @@ def scored_stream(
             if label is not None:
                 frauds[label.transaction_id] = label.fraud
         for decision in engine.step(items).decisions:
-            card = decision.context.get("card")
-            # A payment without a card is a card of its own, not one card with all the others.
-            code = -len(ids) - 1 if card is None else codes.setdefault(str(card), len(codes))
+            context = decision.context
+            cards.append(_code(card_codes, context.get("card"), len(ids)))
+            merchants.append(_code(merchant_codes, context.get("merchant"), len(ids)))
             ids.append(decision.id)
             times.append(decision.event_time)
             risks.append(decision.risk)
-            amounts.append(float(decision.context["amount_usd"] or 0.0))
-            cards.append(code)
+            amounts.append(float(context["amount_usd"] or 0.0))
         if progress is not None:
             progress(engine.counters.events_in)
     seconds = time.perf_counter() - started
@@ -53,9 +54,20 @@ def scored_stream(
             f"none of {len(ids)} transactions has a fraud label: there is nothing to measure; "
             "name the label column in the mapping or give a stream with labels"
         )
-    card_codes = np.asarray(cards, dtype=np.int64) if codes else None
-    times_, risks_ = np.asarray(times, dtype=np.int64), np.asarray(risks)
-    return Scored(times_, risks_, fraud, card_codes, np.asarray(amounts)), seconds
+    data = Scored(
+        time=np.asarray(times, dtype=np.int64),
+        score=np.asarray(risks),
+        fraud=fraud,
+        card=np.asarray(cards, dtype=np.int64) if card_codes else None,
+        amount=np.asarray(amounts),
+        merchant=np.asarray(merchants, dtype=np.int64) if merchant_codes else None,
+    )
+    return data, seconds
+
+
+def _code(codes: dict[str, int], name: str | float | None, row: int) -> int:
+    # A payment without a card is a card of its own, not one card with all the others.
+    return -row - 1 if name is None else codes.setdefault(str(name), len(codes))
 
 
 def _label(item: Item) -> Label | None:

@@ -10,14 +10,14 @@ import numpy as np
 
 from models.columns import Column, Float
 from models.counterfactual import counterfactual
-from models.decision import Action, Counterfactual, Decision, Reason, RuleHit, Versions
-from models.events import Transaction
+from models.decision import Action, Counterfactual, Decision, Reason, Versions
+from models.events import AnyEvent, Transaction
 from models.features import NAMES
 from models.reasons import feature_reasons, rule_reason
 from models.risk import decide
 from models.rows import corridor_of
-from models.rules.compiled import CompiledRule
 from models.serving import Snapshot
+from models.state import Placed
 from models.view import View
 
 if TYPE_CHECKING:
@@ -32,6 +32,21 @@ class Scored(NamedTuple):
     risk: Float
     by_model: dict[str, Float]
     snapshots: list[Snapshot]
+
+
+class Judged(NamedTuple):
+    """A batch as it was decided: all it takes to decide it again by other rules, band edges or models.
+
+    placed: the rows that took part, with their slots; events: theirs. columns: what rules can speak of, one element a
+    transaction. vectors: as the models saw them. explore (m,): as in `decisions_of`. made: the decisions, in order.
+    """
+
+    placed: Placed
+    events: Sequence[AnyEvent]
+    columns: dict[str, Column]
+    vectors: Float
+    explore: np.ndarray
+    made: list[Decision]
 
 
 def decisions_of(
@@ -64,7 +79,7 @@ def decisions_of(
                 snapshot.version, pack.version, LISTS_NONE, engine.fx.version
             )
         rules = hit_rows.get(i, [])
-        hits = [_hit(pack.rules[r]) for r in rules]
+        hits = [pack.rules[r].hit for r in rules]
         contained: list[Action] = (
             [c.action for c in engine.containments if c.covers(t)] if engine.containments else []
         )
@@ -104,17 +119,6 @@ def decisions_of(
             )
         )
     return out
-
-
-def _hit(rule: CompiledRule) -> RuleHit:
-    return RuleHit(
-        id=rule.id,
-        version=rule.version,
-        action=rule.action,
-        severity=rule.severity,
-        typology=rule.typology,
-        shadow=rule.shadow,
-    )
 
 
 def _contained(action: Action) -> Reason:

@@ -17,7 +17,7 @@ import numpy as np
 from models.columns import ENTITIES, Column, Float, Interner
 from models.containment import Containment
 from models.controls import apply_control
-from models.deciding import Scored, decisions_of
+from models.deciding import Judged, Scored, decisions_of
 from models.decision import Counters, DeadLetter, Decision
 from models.engine_settings import EngineSettings
 from models.events import Control, Heartbeat, Label, Settlement, Transaction
@@ -96,7 +96,8 @@ class Engine:
     """State and rules of one stream. `learner` None: models come only by Control events.
 
     vectors_directory: where vectors wait for their outcome on disk; None keeps them in memory. `watch` is shown the
-    vectors of each batch's new transactions, in stream order.
+    vectors of each batch's new transactions, in stream order. `blind`: columns the models get as missing (ablation).
+    `beside` is shown each batch once it is decided (a back-test).
     """
 
     def __init__(
@@ -121,6 +122,8 @@ class Engine:
         self.containments: tuple[Containment, ...] = ()
         self.artefacts: dict[str, bytes] = {}
         self.watch: Callable[[Float], None] | None = None
+        self.blind: Sequence[int] = ()
+        self.beside: Callable[[Judged], None] | None = None
         self._recent: OrderedDict[int, Decision] = OrderedDict()
         self.load_rules(pack)
 
@@ -190,6 +193,7 @@ class Engine:
         asked = self.velocities.advance(placed, events, columns)
         values = matrix(view)
         vectors = for_models(values)
+        vectors[:, list(self.blind)] = np.nan
         keys = rows.ids[new]
         self.vectors.put(sequences, keys, walk.settled[new], vectors)
         if self.watch is not None:
@@ -203,6 +207,8 @@ class Engine:
             [chosen(key ^ _EXPLORING, self.settings.exploration) for key in keys], dtype=np.bool_
         )
         made = decisions_of(self, payments, everything, values, vectors, view, scored, late, explore)
+        if self.beside is not None:
+            self.beside(Judged(placed, events, everything, vectors, explore, made))
         self._forgo(sequences, made)
         self.counters.decided += len(made)
         self.counters.late += int(late.sum())

@@ -8,42 +8,69 @@ Precision-Recall Plot Is More Informative than the ROC Plot" (PLoS ONE, 2015).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 
 Float = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
-Measure = Callable[[Flags, Float], float]
+
+
+class Ranking:
+    """Payments sorted by score once, so that measures of weighted samples of them cost no further sorting.
+
+    weight: how often each payment counts ([n], 0 leaves it out), as a bootstrap draws them; None counts each once.
+    """
+
+    def __init__(self, fraud: Flags, score: Float) -> None:
+        self._order = np.argsort(-score, kind="stable")
+        ranked = score[self._order]
+        self._fraud = fraud[self._order].astype(np.float64)
+        # Rows with one score are one threshold: only the last of them is a point of a curve.
+        self._last = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1)
+
+    def roc_auc(self, weight: Float | None = None) -> float:
+        """Exact area under the ROC curve: the chance that a fraud outranks a good payment, ties counting half."""
+        found, alerted = self._points(weight)
+        good = alerted - found
+        if not len(found) or not found[-1] or not good[-1]:
+            return float("nan")
+        before, gained = _steps(found)
+        passed = np.diff(good, prepend=0.0)
+        return float((passed * (before + gained / 2.0)).sum() / (found[-1] * good[-1]))
+
+    def average_precision(self, weight: Float | None = None) -> float:
+        """Step-wise average precision: sum over thresholds of (gain in recall) × precision, no interpolation."""
+        found, alerted = self._points(weight)
+        if not len(found) or not found[-1]:
+            return float("nan")
+        _, gained = _steps(found)
+        # A threshold whose rows all weigh nothing gains nothing either.
+        return float((gained * found / np.maximum(alerted, 1e-300)).sum() / found[-1])
+
+    def _points(self, weight: Float | None) -> tuple[Float, Float]:
+        """Frauds found and payments alerted at each threshold, from the highest on."""
+        if not len(self._order):
+            return np.empty(0), np.empty(0)
+        if weight is None:
+            return np.cumsum(self._fraud)[self._last], self._last + 1.0
+        ranked = weight[self._order]
+        return np.cumsum(ranked * self._fraud)[self._last], np.cumsum(ranked)[self._last]
+
+
+def _steps(total: Float) -> tuple[Float, Float]:
+    before = np.concatenate([[0.0], total[:-1]])
+    return before, total - before
 
 
 def roc_auc(fraud: Flags, score: Float) -> float:
-    """Exact area under the ROC curve: the chance that a fraud outranks a good payment, ties counting half."""
-    frauds = int(fraud.sum())
-    good = len(fraud) - frauds
-    if not frauds or not good:
-        return float("nan")
-    ordered, inverse, counts = np.unique(score, return_inverse=True, return_counts=True)
-    del ordered
-    mid_rank = np.cumsum(counts) - (counts - 1) / 2.0
-    rank_sum = float(mid_rank[inverse][fraud].sum())
-    return (rank_sum - frauds * (frauds + 1) / 2.0) / (frauds * good)
+    """Exact area under the ROC curve; see Ranking."""
+    return Ranking(fraud, score).roc_auc()
 
 
 def average_precision(fraud: Flags, score: Float) -> float:
-    """Step-wise average precision: sum over thresholds of (gain in recall) × precision, no interpolation."""
-    frauds = int(fraud.sum())
-    if not frauds:
-        return float("nan")
-    order = np.argsort(-score, kind="stable")
-    ranked, hits = score[order], np.cumsum(fraud[order])
-    # Rows with one score are one threshold: only the last of them is a point of the curve.
-    last = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1)
-    found = hits[last].astype(np.float64)
-    gained = np.diff(found, prepend=0.0)
-    return float((gained * found / (last + 1)).sum() / frauds)
+    """Step-wise average precision; see Ranking."""
+    return Ranking(fraud, score).average_precision()
 
 
 def recall_at_budget(fraud: Flags, score: Float, budget: int) -> float:
@@ -101,21 +128,3 @@ def expected_calibration_error(fraud: Flags, risk: Float, bins: int = 10) -> flo
     starts = np.concatenate([[0], cuts[cuts > 0]]).astype(np.int64)
     gaps = np.add.reduceat(ranked, starts) - np.add.reduceat(label, starts)
     return float(np.abs(gaps).sum() / len(risk))
-
-
-def bootstrap_interval(
-    measure: Measure, fraud: Flags, score: Float, rounds: int = 200, level: float = 0.95, seed: int = 7
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of `measure`, rows drawn with replacement (Efron and Tibshirani, 1993).
-
-    Frauds and good payments are drawn apart, so that every round has both: with few frauds this is what the
-    width depends on.
-    """
-    generator = np.random.default_rng(seed)
-    frauds, good = np.flatnonzero(fraud), np.flatnonzero(~fraud)
-    values = np.empty(rounds)
-    for round_ in range(rounds):
-        rows = np.concatenate([generator.choice(part, len(part)) for part in (frauds, good) if len(part)])
-        values[round_] = measure(fraud[rows], score[rows])
-    low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)

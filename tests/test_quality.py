@@ -102,17 +102,18 @@ def test_calibration_error_does_not_depend_on_row_order(drawn, bins):
     assert 0 <= one <= 1
 
 
-def test_bootstrap_interval_holds_the_truth_and_narrows_with_data():
-    generator = np.random.default_rng(5)
-
-    def interval(n: int) -> tuple[float, float]:
-        fraud = np.arange(n) % 10 == 0
-        return quality.bootstrap_interval(quality.roc_auc, fraud, generator.normal(size=n) + fraud, rounds=80)
-
-    truth = 0.7602  # Phi(1 / sqrt 2)
-    small, large = interval(400), interval(6400)
-    assert large[0] < truth < large[1]
-    assert large[1] - large[0] < small[1] - small[0]
+@given(rows, st.data())
+def test_weights_count_as_repeated_rows(drawn, data):
+    fraud, score, _ = arrays(drawn)
+    times = data.draw(st.lists(st.integers(0, 3), min_size=len(fraud), max_size=len(fraud)))
+    again = np.repeat(np.arange(len(fraud)), times)
+    ranking = quality.Ranking(fraud, score)
+    weight = np.array(times, dtype=np.float64)
+    repeated = quality.Ranking(fraud[again], score[again])
+    assert ranking.roc_auc(weight) == pytest.approx(repeated.roc_auc(), abs=1e-12, nan_ok=True)
+    assert ranking.average_precision(weight) == pytest.approx(
+        repeated.average_precision(), abs=1e-12, nan_ok=True
+    )
 
 
 def test_prequential_points_are_exact_over_a_bounded_window():

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from models.columns import Column, Interner, Kind
-from models.decision import Action, Band
+from models.decision import Action, Band, RuleHit
 from models.rules.check import Scope, check_condition
 from models.rules.compile import Compiler, judged
 from models.rules.explain import Cause, causes
@@ -28,6 +29,15 @@ class CompiledRule:
     rule: Rule
     run: Run
     compiler: Compiler
+
+    @cached_property
+    def hit(self) -> RuleHit:
+        """What a decision says of this rule when it is true."""
+        rule = self.rule
+        return RuleHit(
+            id=rule.id, version=rule.version, action=rule.action, severity=rule.severity,
+            typology=rule.typology, shadow=rule.shadow,
+        )  # fmt: skip
 
     @property
     def id(self) -> str:
