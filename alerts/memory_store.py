@@ -14,6 +14,7 @@ import msgspec
 
 from alerts import lifecycle
 from alerts.alert import Alert, AlertHit, Severity, Status, Verdict, alert_id
+from alerts.fraud_cases import MemoryCases
 from alerts.minutes import head_of
 from alerts.overlap import remaining
 from alerts.store import Commit, Conflict, Delivery, Notification, Sort
@@ -26,7 +27,7 @@ SYSTEM = "tidegate"
 """The actor that audit entries name when no person acted."""
 
 
-class MemoryStore:
+class MemoryStore(MemoryCases):
     """See alerts.store.Store for the meaning of each call.
 
     keep_decisions: newest decisions kept. `queued` holds the Label events (encoded) that verdicts sent back;
@@ -34,6 +35,7 @@ class MemoryStore:
     """
 
     def __init__(self, keep_decisions: int = 200_000, keep_of_entity: int = 100) -> None:
+        super().__init__()
         self.queued: list[bytes] = []
         self._keep = keep_decisions
         self._keep_of_entity = keep_of_entity

@@ -15,10 +15,11 @@ import msgspec
 
 from alerts import lifecycle, lua
 from alerts.alert import MAX_EVENTS_KEPT, MERGE_WINDOW_MS, Alert, AlertHit, Status, Verdict, alert_id
+from alerts.fraud_cases import RedisCases
 from alerts.memory_store import INDEXED_ENTITIES
 from alerts.minutes import head_of
 from alerts.overlap import remaining
-from alerts.redis_reading import GENERATION, RedisReading, alert_from
+from alerts.redis_reading import GENERATION, alert_from
 from alerts.store import Commit, Conflict, Delivery
 from models.decision import encode_decision
 from models.errors import StoreError
@@ -30,7 +31,7 @@ MAX_ARGUMENTS = 1_000_000
 Argument = bytes | str | int
 
 
-class RedisStore(RedisReading):
+class RedisStore(RedisCases):
     """See alerts.store.Store for the meaning of each call; every failure is a StoreError.
 
     url, prefix, protocol: see RedisLink. keep_decisions: newest decisions kept for lookup and the gateway;

@@ -14,6 +14,7 @@ import msgspec
 
 from alerts.alert import Alert, AlertHit, Status, Verdict
 from models.decision import Counters, DeadLetter
+from models.similar import ConfirmedFraud
 
 Sort = Literal["priority", "newest"]
 
@@ -96,6 +97,19 @@ class Store(Protocol):
         """Recent decisions in which `context[entity_kind] == entity` (card, customer, device, merchant, payee)."""
 
     def audit(self, alert_id: str) -> list[dict[str, str]]: ...
+
+    # evidence
+    def remember_frauds(self, frauds: list[tuple[int, bytes, float]], cleared: list[int]) -> None:
+        """Keep payments confirmed as fraud (number in the stream, packed vector, US dollars) among the newest.
+
+        cleared: numbers of payments that turned out good, to be forgotten. May be repeated.
+        """
+
+    def confirmed_frauds(self) -> list[ConfirmedFraud]:
+        """What is remembered, in the order of confirmation."""
+
+    def artefact(self, version: str) -> bytes | None:
+        """A model snapshot behind its signature (SIGNATURE_BYTES), as published; None: not kept."""
 
     # people
     def claim(self, alert_id: str, actor: str, now: int, lease_ms: int) -> Alert | Conflict: ...

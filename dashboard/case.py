@@ -133,6 +133,12 @@ def _why(here: Desk, case: Case) -> None:
             st.plotly_chart(figure, theme=None, config=charts.CONFIG, key=f"why:{case.alert.id}")
         else:
             st.caption(t("case.no_reasons"))
+        contrast = case.alert.decision.counterfactual
+        if contrast is not None:
+            text = contrast.text_zh if here.language == "zh" else contrast.text_en
+            st.html(
+                f'<div class="tg-head">{escape(t("case.contrast"))}</div><div class="tg-rule">{escape(text)}</div>'
+            )
     with right:
         st.html(f'<div class="tg-head">{escape(t("case.facts"))}</div>{_facts(here, case.alert)}')
 

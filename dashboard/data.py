@@ -13,16 +13,23 @@ from collections.abc import Callable
 from typing import Generic, TypeVar, cast
 
 import msgspec
+import numpy as np
 
 from alerts.alert import Alert, Status, Verdict
+from alerts.custody.signing import SIGNATURE_BYTES
 from alerts.store import Conflict, Delivery, Sort, Store
 from dashboard.settings import with_password
 from models.decision import Counters, DeadLetter, Decision
-from models.errors import StoreError
+from models.errors import SnapshotError, StoreError
+from models.features import NAMES, for_models
+from models.serving import Snapshot
+from models.similar import SimilarFraud, nearest
 
 LEASE_MS = 5 * 60_000
 DAY_MS = 24 * 3_600_000
 FRESH_S = 1.0
+SIMILAR_FRESH_S = 30.0
+"""Similar cases are looked for anew after this many seconds: it takes some 100 ms."""
 OPEN: tuple[Status, ...] = ("open", "acknowledged", "escalated")
 VIEWS: dict[str, tuple[Status, ...]] = {"open": OPEN, "snoozed": ("snoozed",), "resolved": ("resolved",)}
 QUEUE_LENGTH = 200
@@ -132,6 +139,14 @@ class ReadModel:
         """One alert and what is linked to it; the inner None: there is no such alert."""
         return self._read(f"case:{alert_id}", lambda store: _case(store, alert_id))
 
+    def similar(self, decision: Decision) -> Reading[list[SimilarFraud] | None]:
+        """Confirmed frauds like a payment, nearest first; the inner None: its features or its model are not kept."""
+        return self._read(
+            f"similar:{decision.id}:{decision.versions.model}",
+            lambda store: _similar(store, decision),
+            SIMILAR_FRESH_S,
+        )
+
     def monitoring(self) -> Reading[Monitoring]:
         """The Monitoring page."""
 
@@ -181,10 +196,10 @@ class ReadModel:
                 # What was read before the change is old now, also for the other tabs.
                 self._kept = {key: (0.0, reading) for key, (_, reading) in self._kept.items()}
 
-    def _read(self, key: str, take: Callable[[Store], T]) -> Reading[T]:
+    def _read(self, key: str, take: Callable[[Store], T], fresh_s: float = 0.0) -> Reading[T]:
         with self._lock:
             taken, kept = self._kept.get(key, (0.0, Reading[object](None, 0)))
-            if taken and time.monotonic() - taken < FRESH_S:
+            if taken and time.monotonic() - taken < max(fresh_s, FRESH_S):
                 return cast("Reading[T]", kept)
             try:
                 reading = Reading(take(self._connected()), self._clock())
@@ -220,3 +235,28 @@ def _case(store: Store, alert_id: str) -> Case | None:
         others = [o for o in store.alerts_of(alert.entity_kind, alert.entity, 20) if o.id != alert_id]
         links[alert.entity_kind] = (alert.entity, others, [])
     return Case(alert, links, store.audit(alert_id))
+
+
+def _similar(store: Store, decision: Decision) -> list[SimilarFraud] | None:
+    features = decision.features
+    if features is None or features.keys() != set(NAMES):
+        return None
+    snapshot = _snapshot(store, decision.versions.model)
+    if snapshot is None or snapshot.features != NAMES:
+        return None
+    row = np.array(
+        [[np.nan if features[name] is None else features[name] for name in NAMES]], dtype=np.float64
+    )
+    return nearest(snapshot, for_models(row)[0], store.confirmed_frauds(), own=decision.id)
+
+
+def _snapshot(store: Store, version: str) -> Snapshot | None:
+    """The model a decision was made with; None when it is not kept, or is not what its name says."""
+    data = store.artefact(version)
+    if data is None:
+        return None
+    try:
+        found = Snapshot.from_bytes(data[SIGNATURE_BYTES:])
+    except SnapshotError:
+        return None
+    return found if found.version == version else None

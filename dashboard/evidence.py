@@ -1,4 +1,5 @@
-"""The tabs below the case: rules with their runbook, timeline, linked entities, verdicts, audit, ids."""
+"""The tabs below the case: every reason as a sentence, rules with their runbook, similar confirmed frauds, timeline,
+linked entities, verdicts, audit, ids."""
 
 from __future__ import annotations
 
@@ -13,15 +14,55 @@ from dashboard.formats import id_html, moment, short, usd, utc
 from dashboard.runbooks import runbooks
 from dashboard.text import name_of
 
-TABS = ("rules", "timeline", "links", "verdicts", "audit", "ids")
+TABS = ("sentences", "rules", "similar", "timeline", "links", "verdicts", "audit", "ids")
 
 
 def draw_evidence(here: Desk, case: Case) -> None:
     """All tabs of one case."""
-    parts = (_rules, _timeline, _links, _verdicts, _audit, _ids)
+    parts = (_sentences, _rules, _similar, _timeline, _links, _verdicts, _audit, _ids)
     for tab, part in zip(st.tabs([here.t(f"tab.{name}") for name in TABS]), parts, strict=True):
         with tab:
             part(here, case)
+
+
+def _sentences(here: Desk, case: Case) -> None:
+    """Every reason in full, the largest share first; the bars beside the payment cut long ones."""
+    t, zh = here.t, here.language == "zh"
+    reasons = sorted(case.alert.decision.reasons, key=lambda r: (r.kind == "feature", -abs(r.share)))
+    if not reasons:
+        st.caption(t("case.say_none"))
+        return
+    rows = []
+    for reason in reasons:
+        share = f"{reason.share:+.2f}" if reason.kind == "feature" else t("sentences.rule")
+        text = reason.text_zh if zh else reason.text_en
+        rows.append(f"<dt>{escape(share)}</dt><dd>{escape(text)}</dd>")
+    st.html(f'<dl class="tg-facts">{"".join(rows)}</dl>')
+
+
+def _similar(here: Desk, case: Case) -> None:
+    t = here.t
+    found = here.model.similar(case.alert.decision).value
+    if not found:
+        st.caption(t("similar.unknown" if found is None else "similar.none"))
+        return
+    st.caption(t("similar.how", trees=found[0].trees))
+    st.dataframe(
+        {
+            t("similar.distance"): [one.distance for one in found],
+            t("col.time"): [moment(one.fraud.time) if one.fraud.time else None for one in found],
+            t("col.amount"): [usd(one.fraud.amount_usd) for one in found],
+            t("fact.corridor"): [one.fraud.corridor.replace(":", " · ") for one in found],
+            t("similar.id"): [one.fraud.id or t("similar.no_id") for one in found],
+        },
+        hide_index=True,
+        height="content",
+        key=f"similar:{case.alert.id}",
+        column_config={
+            t("similar.distance"): st.column_config.NumberColumn(format="percent"),
+            t("col.time"): st.column_config.DatetimeColumn(format="MM-DD HH:mm:ss", timezone="UTC"),
+        },
+    )
 
 
 def _rules(here: Desk, case: Case) -> None:

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from models.catalogue.feature import Unit
 from models.columns import Column, Float
 from models.decision import Reason
 from models.features import CATALOGUE, INDEX
 from models.rules.compiled import CompiledRule
 
 TOP = 5
-_UNITS = {"usd": " USD", "days": " d", "km/h": " km/h", "deviations": " σ", "ratio": " ×"}
+_UNITS = {
+    "usd": (" USD", " 美元"), "km/h": (" km/h", " km/h"), "deviations": (" σ", " σ"), "ratio": (" ×", " ×"),
+    "share": (" %", "%"),
+}  # fmt: skip
+_SPANS = ((86_400.0, "days", "天"), (3600.0, "h", "小时"), (60.0, "min", "分钟"), (1.0, "s", "秒"))
+_LARGE_EN = ((1e12, " trillion"), (1e9, " billion"), (1e6, " million"))
+_LARGE_ZH = ((1e12, " 万亿"), (1e8, " 亿"), (1e4, " 万"))
+_LEAST = 0.01
+_SHOWN_AS: dict[str, tuple[Unit, Callable[[float], float]]] = {"log_amount": ("usd", math.expm1)}
+"""Features whose own scale says nothing to people: the unit they are told in, and the way there."""
 
 
 def number(value: float) -> str:
@@ -25,19 +35,52 @@ def number(value: float) -> str:
     return f"{value:.3g}"
 
 
-def _measure(value: float, unit: str) -> tuple[str, str]:
+def _short(value: float) -> tuple[str, str]:
+    """A number in few digits, (English, Chinese): large ones with their word, tiny ones as less than _LEAST."""
+    if 0.0 < abs(value) < _LEAST:
+        return (f"less than {_LEAST}", f"不到 {_LEAST}") if value > 0.0 else ("about 0", "约 0")
+    if abs(value) < 1e6:
+        return number(value), number(value)
+    return _worded(value, _LARGE_EN), _worded(value, _LARGE_ZH)
+
+
+def _worded(value: float, words: tuple[tuple[float, str], ...]) -> str:
+    size, word = next(pair for pair in words if abs(value) >= pair[0])
+    return number(value / size) + word
+
+
+def _measure(value: float, unit: Unit) -> tuple[str, str]:
     """Value with its unit, (English, Chinese)."""
     if unit == "flag":
         return ("yes", "是") if value else ("no", "否")
-    if unit == "share":
-        return f"{value * 100:.3g} %", f"{value * 100:.3g}%"
-    if unit == "seconds":
-        for size, en, zh in ((86_400.0, "d", "天"), (3600.0, "h", "小时"), (60.0, "min", "分钟")):
-            if value >= size:
-                return f"{number(value / size)} {en}", f"{number(value / size)} {zh}"
-        return f"{number(value)} s", f"{number(value)} 秒"
-    text = number(value) + _UNITS.get(unit, "")
-    return text, text
+    if unit == "hour":
+        return f"{value:02.0f}:00", f"{value:.0f} 时"
+    if unit == "nats":
+        return _surprise(value)
+    if unit in ("seconds", "days"):
+        return _span(value * (86_400.0 if unit == "days" else 1.0))
+    en, zh = _short(value * 100.0 if unit == "share" else value)
+    after_en, after_zh = _UNITS.get(unit, ("", ""))
+    # 235 万美元: no space after a Chinese numeral.
+    return en + after_en, zh + (after_zh.lstrip() if zh[-1] in "万亿" else after_zh)
+
+
+def _span(seconds: float) -> tuple[str, str]:
+    size, name_en, name_zh = next((s for s in _SPANS if seconds >= s[0]), _SPANS[-1])
+    en, zh = _short(seconds / size)
+    return f"{en} {'day' if name_en == 'days' and en == '1' else name_en}", f"{zh} {name_zh}"
+
+
+def _surprise(nats: float) -> tuple[str, str]:
+    """How much rarer than if every hour were alike: nats tell people nothing."""
+    en, zh = _short(math.exp(min(abs(nats), 30.0)))
+    if en == "1":
+        return "as common as any", "与其他时刻相当"
+    return (
+        (f"{en} times rarer than an even spread", f"概率为均匀分布的 1/{zh}")
+        if nats > 0.0
+        else (f"{en} times commoner than an even spread", f"概率为均匀分布的 {zh} 倍")
+    )
 
 
 def feature_reasons(row: Float, shares: Sequence[tuple[int, float]]) -> list[Reason]:
@@ -69,20 +112,21 @@ def _feature_reason(row: Float, index: int, share: float) -> Reason:
         )  # fmt: skip
     feature = CATALOGUE[index]
     value = float(row[index])
-    if math.isnan(value):
+    if not math.isfinite(value):
         return Reason(
             code=feature.name, kind="feature", share=share,
             text_en=f"{feature.en}: not known", text_zh=f"{feature.zh}：未知",
         )  # fmt: skip
-    en, zh = _measure(value, feature.unit)
+    unit, turned = _SHOWN_AS.get(feature.name, (feature.unit, float))
+    en, zh = _measure(turned(value), unit)
     usual = None
     if feature.usual is not None:
         base, divisor = feature.usual
         reference = float(row[INDEX[base]]) / divisor
-        usual = None if math.isnan(reference) else reference
+        usual = reference if math.isfinite(reference) else None
     text_en, text_zh = f"{feature.en}: {en}", f"{feature.zh}：{zh}"
     if usual is not None:
-        usual_en, usual_zh = _measure(usual, feature.unit)
+        usual_en, usual_zh = _measure(turned(usual), unit)
         text_en, text_zh = f"{text_en}, usual is {usual_en}", f"{text_zh}，平时为 {usual_zh}"
     return Reason(
         code=feature.name,

@@ -19,6 +19,23 @@ WORDS: dict[str, tuple[str, str]] = {
         "没有模型原因记录；请看下方规则。",
     ),
     "case.say_none": ("No reason was recorded with this decision.", "此决定没有记录原因。"),
+    "case.contrast": ("What another amount would have meant", "如果金额不同"),
+    "tab.sentences": ("Reasons", "原因"),
+    "tab.similar": ("Similar frauds", "相似欺诈"),
+    "sentences.rule": ("rule", "规则"),
+    "similar.how": (
+        "Confirmed frauds nearest to this payment. Distance: share of the {trees} trees of its model that tell the two "
+        "apart.",
+        "与此付款最接近的已确认欺诈。距离：该模型 {trees} 棵树中将两者分到不同叶节点的比例。",
+    ),
+    "similar.none": ("No confirmed fraud is like this payment.", "没有与此付款相似的已确认欺诈。"),
+    "similar.unknown": (
+        "Cannot be told: the features or the model of this decision are not kept.",
+        "无法判断：未保留此决定的特征或模型。",
+    ),
+    "similar.distance": ("Distance", "距离"),
+    "similar.id": ("Transaction", "交易"),
+    "similar.no_id": ("no longer kept", "已不再保留"),
     "case.facts": ("Payment", "付款"),
     "case.payments": ("payments: {count}, {usd} in all", "{count} 笔，共 {usd}"),
     "case.learned": ("✓ learned", "✓ 已学习"),

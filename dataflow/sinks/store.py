@@ -14,11 +14,14 @@ from alerts.redis_link import RedisLink
 from alerts.redis_store import RedisStore
 from dataflow.scoring import Written, now_ms
 from models.errors import StoreError
+from models.features import INDEX
+from models.similar import packed
 
 KEPT_EXAMPLES = 500_000
 KEPT_LATENCIES = 4096
 EPOCHS_KEPT = 4
 BEAT_MS = 1000
+_AMOUNT = INDEX["amount_usd"]
 REWRITE_MS = 60_000
 """Least time between two rewrites of the server's log for the sake of deleted entries."""
 
@@ -52,6 +55,7 @@ class StoreSinkPartition(StatefulSinkPartition[Written, list[list[str]]]):
             self._store.commit(written.commit)
             if written.examples:
                 self._send_examples(written)
+                self._remember_frauds(written)
             if written.labelled:
                 self._store.mark_learned(written.labelled)
             if written.repeated:
@@ -116,6 +120,12 @@ class StoreSinkPartition(StatefulSinkPartition[Written, list[list[str]]]):
             for reply in pipe.execute(raise_on_error=False):
                 if isinstance(reply, Exception) and "equal or smaller" not in str(reply):
                     raise reply
+
+    def _remember_frauds(self, written: Written) -> None:
+        """Keep confirmed frauds as evidence for other cases; a label taken back takes its payment out."""
+        last = {example.key: example for example in written.examples}
+        frauds = [(e.key, packed(e.vector), float(e.vector[_AMOUNT])) for e in last.values() if e.fraud]
+        self._store.remember_frauds(frauds, [e.key for e in last.values() if not e.fraud])
 
     def _answer_again(self, repeated: list[bytes]) -> None:
         with self._link.speaking() as client:
