@@ -21,7 +21,7 @@ from alerts.store import Conflict, Delivery, Sort, Store
 from dashboard.settings import with_password
 from models.decision import Counters, DeadLetter, Decision
 from models.errors import SnapshotError, StoreError
-from models.features import NAMES, for_models
+from models.features import for_models
 from models.serving import Snapshot
 from models.similar import SimilarFraud, nearest
 
@@ -239,13 +239,12 @@ def _case(store: Store, alert_id: str) -> Case | None:
 
 def _similar(store: Store, decision: Decision) -> list[SimilarFraud] | None:
     features = decision.features
-    if features is None or features.keys() != set(NAMES):
-        return None
-    snapshot = _snapshot(store, decision.versions.model)
-    if snapshot is None or snapshot.features != NAMES:
+    snapshot = None if features is None else _snapshot(store, decision.versions.model)
+    if features is None or snapshot is None or features.keys() != set(snapshot.features):
         return None
     row = np.array(
-        [[np.nan if features[name] is None else features[name] for name in NAMES]], dtype=np.float64
+        [[np.nan if features[name] is None else features[name] for name in snapshot.features]],
+        dtype=np.float64,
     )
     return nearest(snapshot, for_models(row)[0], store.confirmed_frauds(), own=decision.id)
 

@@ -11,7 +11,6 @@ from dataflow.sources.mapping import Mapping
 from models.engine import Engine
 from models.engine_settings import EngineSettings
 from models.errors import MoneyError
-from models.features import NAMES
 from models.learners import OnlineLearner
 from models.money import FxTable
 from models.rules.pack import default_pack, load_pack
@@ -42,6 +41,8 @@ def engine_settings(settings: Settings, mapping: Mapping | None = None, **change
     if mapping is not None:
         changes["settle_after_ms"] = mapping.settle_after_ms
         changes["enforced"] = False
+        if mapping.attributes is not None:
+            changes["attributes"] = tuple(mapping.attributes.columns)
     return msgspec.structs.replace(settings.engine, **changes)
 
 
@@ -54,7 +55,8 @@ def engine_of(
     vectors_directory: where vectors wait for their outcome; None keeps them in memory.
     """
     chosen = engine_settings(settings, mapping, **changes)
-    learner = OnlineLearner(NAMES, negative_rate=chosen.negative_rate) if learn_inline else None
+    learner = OnlineLearner(chosen.features, negative_rate=chosen.negative_rate) if learn_inline else None
     return Engine(
-        chosen, pack_of(settings), fx_of(settings), Snapshot.untrained(NAMES), learner, vectors_directory
+        chosen, pack_of(settings), fx_of(settings), Snapshot.untrained(chosen.features), learner,
+        vectors_directory,
     )

@@ -23,7 +23,6 @@ from dataflow.scoring import now_ms
 from models.engine import publishes
 from models.errors import SnapshotError
 from models.events import Control, encode
-from models.features import NAMES
 from models.learners import OnlineLearner
 from models.serving import Snapshot
 
@@ -45,6 +44,7 @@ class LearnerProcess:
         url: str,
         directory: Path,
         signer: Signer,
+        features: tuple[str, ...],
         negative_rate: float,
         publish_every: int,
         prefix: str = "tg:",
@@ -53,7 +53,7 @@ class LearnerProcess:
         self._path = directory / "learner.state"
         self._link, self._store, self._prefix = RedisLink(url), RedisStore(url, prefix), prefix
         self._signer, self._every = signer, publish_every
-        self._learner = OnlineLearner(NAMES, negative_rate=negative_rate)
+        self._learner = OnlineLearner(features, negative_rate=negative_rate)
         self._cursor, self._version, self._published = "0-0", "", 0
         self._load()
         self._beaten = 0
@@ -81,9 +81,9 @@ class LearnerProcess:
 
     def _take(self, fields: dict[bytes, bytes]) -> None:
         vector = np.frombuffer(fields[b"v"], dtype=np.float32).astype(np.float64)
-        if vector.shape[0] != len(NAMES):
+        if vector.shape[0] != len(self._learner.features):
             raise SnapshotError(
-                f"an example has {vector.shape[0]} features, this version has {len(NAMES)}: "
+                f"an example has {vector.shape[0]} features, the learner {len(self._learner.features)}: "
                 "stop, let the old version finish its examples, or delete the stream `examples`"
             )
         self._learner.learn(vector, fields[b"y"] == b"1", float(fields[b"w"]), key=int(fields[b"k"]))

@@ -116,6 +116,7 @@ def run_learner(settings: Settings, url: str) -> None:
         url,
         settings.directory / "learner",
         ring_of(settings).signer("model"),
+        engine.features,
         engine.negative_rate,
         engine.publish_every,
     ).run(stop.is_set, stop.wait)

@@ -54,6 +54,19 @@ ROW_COLUMNS: dict[str, Kind] = {
 }
 """Columns of the transaction itself; the feature catalogue adds its names, the models add `risk`."""
 
+_ATTRIBUTE = "attribute."
+
+
+def attribute_column(name: str) -> str:
+    """The column of a transaction's attribute: under a name that no feature has."""
+    return _ATTRIBUTE + name
+
+
+def attribute_of(column: str) -> str | None:
+    """The attribute behind a column; None for a column that is none."""
+    return column.removeprefix(_ATTRIBUTE) if column.startswith(_ATTRIBUTE) else None
+
+
 DISTINCT_COLUMNS = (
     "card",
     "customer",

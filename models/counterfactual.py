@@ -9,12 +9,14 @@ Harvard Journal of Law & Technology 31, 2018).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from models.columns import Column, Float
 from models.decision import Action, Band, Counterfactual, RuleHit
-from models.features import for_models, matrix
+from models.features import CATALOGUE, NAMES, for_models, matrix
 from models.memory import COUNT, DEVIATE, TYPICAL, TYPICAL_VAR, typical_spread
 from models.risk import Thresholds, strictest
 from models.serving import Snapshot
@@ -72,9 +74,9 @@ def _profile(state: Float, usd: Float) -> Float:
     return out
 
 
-def vectors_at(view: View, row: int, usd: Float) -> Float:
-    """Vectors [t, F] as the models would have seen the payment with each of the amounts usd [t]."""
-    return for_models(matrix(with_amounts(view, row, usd)))
+def vectors_at(view: View, row: int, usd: Float, names: Sequence[str] = NAMES) -> Float:
+    """Vectors [t, len(names)] as the models would have seen the payment with each of the amounts usd [t]."""
+    return for_models(matrix(with_amounts(view, row, usd), names[len(CATALOGUE) :]))
 
 
 def counterfactual(
@@ -91,7 +93,10 @@ def counterfactual(
     if band == "low" or deciding:
         return _by_rules(deciding)
     usd = float(np.asarray(view.columns["amount_usd"], dtype=np.float64)[row])
-    if abs(float(snapshot.score(vectors_at(view, row, np.array([usd]))).risk[0]) - risk) > _SAME:
+    if (
+        abs(float(snapshot.score(vectors_at(view, row, np.array([usd]), snapshot.features)).risk[0]) - risk)
+        > _SAME
+    ):
         return None
     edge = {"medium": thresholds.medium, "high": thresholds.high, "critical": thresholds.critical}[band]
     search = _Search(view, row, snapshot, edge)
@@ -166,7 +171,8 @@ class _Search:
     def _try(self, cents: Cents, high: int) -> tuple[int, int, float] | None:
         """(largest amount that is below the edge, the next one tried, risk of the first); amounts below `high` only."""
         cents = cents[cents < high]
-        risks = self._snapshot.score(vectors_at(self._view, self._row, cents / 100.0)).risk
+        rows = vectors_at(self._view, self._row, cents / 100.0, self._snapshot.features)
+        risks = self._snapshot.score(rows).risk
         passing = np.flatnonzero(risks < self._edge)
         if passing.size == 0:
             return None

@@ -12,7 +12,6 @@ from models.columns import Column, Float
 from models.counterfactual import counterfactual
 from models.decision import Action, Counterfactual, Decision, Reason, Versions
 from models.events import AnyEvent, Transaction
-from models.features import NAMES
 from models.reasons import feature_reasons, rule_reason
 from models.risk import decide
 from models.rows import corridor_of
@@ -91,7 +90,7 @@ def decisions_of(
             _, shares = snapshot.contributions(vectors[i])
             reasons = [rule_reason(pack.rules[r], columns, i) for r in rules]
             reasons.extend(_contained(c) for c in contained)
-            reasons.extend(feature_reasons(values[i], shares))
+            reasons.extend(feature_reasons(values[i], shares, snapshot.features))
             not_assessed = [pack.rules[int(r)].id for r in np.flatnonzero(verdicts[:, i] == -1)]
             if settings.evidence:
                 contrast = counterfactual(view, i, snapshot, engine.thresholds, risks[i], hits, contained)
@@ -112,7 +111,7 @@ def decisions_of(
                 explored=explored,
                 counterfactual=contrast,
                 features=(
-                    _features(values[i])
+                    _features(settings.features, values[i])
                     if settings.with_features or (settings.evidence and reasons)
                     else None
                 ),
@@ -128,8 +127,8 @@ def _contained(action: Action) -> Reason:
     )  # fmt: skip
 
 
-def _features(row: Float) -> dict[str, float | None]:
-    return {name: None if math.isnan(v) else v for name, v in zip(NAMES, row.tolist(), strict=True)}
+def _features(names: Sequence[str], row: Float) -> dict[str, float | None]:
+    return {name: None if math.isnan(v) else v for name, v in zip(names, row.tolist(), strict=True)}
 
 
 _CONTEXT = (

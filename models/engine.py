@@ -21,7 +21,7 @@ from models.deciding import Judged, Scored, decisions_of
 from models.decision import Counters, DeadLetter, Decision
 from models.engine_settings import EngineSettings
 from models.events import Control, Heartbeat, Label, Settlement, Transaction
-from models.features import NAMES, RULE_KINDS, for_models, matrix
+from models.features import CATALOGUE, RULE_KINDS, for_models, matrix
 from models.intake import Taken, dollars, read, refused
 from models.ledger import Ledger, Walk
 from models.ledger_walk import ACT, CONFLICT, DUPLICATE, LABEL, MATCHED, NEW, PAY, SEQUENCE, SKIP, UNMATCHED
@@ -118,7 +118,9 @@ class Engine:
         self.ledger = Ledger(
             settings.ledger_rows, len(ENTITIES), settings.settle_after_ms, settings.negative_rate
         )
-        self.vectors = Vectors(settings.vector_rows, len(NAMES), settings.ledger_rows, vectors_directory)
+        self.vectors = Vectors(
+            settings.vector_rows, len(settings.features), settings.ledger_rows, vectors_directory
+        )
         self.containments: tuple[Containment, ...] = ()
         self.artefacts: dict[str, bytes] = {}
         self.watch: Callable[[Float], None] | None = None
@@ -183,7 +185,7 @@ class Engine:
         part = np.flatnonzero(new | (rows.kinds == ACT) | ((rows.kinds == LABEL) & (walk.answers == MATCHED)))
         events = [taken.events[i] for i in part.tolist()]
         payments = [e for e in events if type(e) is Transaction]
-        columns = columns_of(payments, usd[new], rows.times[new], self.interner)
+        columns = columns_of(payments, usd[new], rows.times[new], self.interner, self.settings.attributes)
         placed = self.state.place(rows, part, walk)
         view = self.state.advance(placed, events, columns, walk.deltas[part], self.interner)
         sequences = walk.sequences[new]
@@ -191,7 +193,7 @@ class Engine:
         noted = self.ledger.noted(walk.outcomes[:, SEQUENCE]).astype(np.float64)
         view = self.state.recall(placed, view, noted)
         asked = self.velocities.advance(placed, events, columns)
-        values = matrix(view)
+        values = matrix(view, self.settings.features[len(CATALOGUE) :])
         vectors = for_models(values)
         vectors[:, list(self.blind)] = np.nan
         keys = rows.ids[new]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
+from models.features import names_with
 from models.risk import Thresholds
 
 DAY_MS = 86_400_000
+MOST_ATTRIBUTES = 256
 CAPACITIES = {
     "card": 2_000_000, "customer": 2_000_000, "device": 500_000, "ip": 500_000, "merchant": 200_000,
     "payee": 500_000, "bin": 50_000, "partner": 1_000, "corridor": 20_000,
@@ -22,7 +24,8 @@ class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     what we decline has no outcome; False for recorded history, where everything took its course. exploration: share
     of payments, chosen by hash, that the models alone would decline and that get the action of band high instead, so
     that something is learnt of them; each counts 1/exploration times. evidence: decisions with reasons also
-    carry their features and what the amount alone would have changed.
+    carry their features and what the amount alone would have changed. attributes: names of transactions' attributes
+    that the models get beside the features; a transaction without one has it missing.
     """
 
     settle_after_ms: int = 10 * DAY_MS
@@ -37,9 +40,17 @@ class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     evidence: bool = False
     enforced: bool = True
     exploration: float = 0.0
+    attributes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0.0 < self.negative_rate <= 1.0:
             raise ValueError(f"negative_rate is {self.negative_rate}: give a share in (0, 1]")
         if not 0.0 <= self.exploration <= 1.0:
             raise ValueError(f"exploration is {self.exploration}: give a share in [0, 1]")
+        if len(set(self.attributes)) != len(self.attributes) or len(self.attributes) > MOST_ATTRIBUTES:
+            raise ValueError(f"attributes: give at most {MOST_ATTRIBUTES} names, each once")
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of everything the models get, in order."""
+        return names_with(self.attributes)

@@ -6,13 +6,15 @@ are in models/formulas.py. Order is the order of the vector; names are stable.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from models.catalogue.buyer import BUYER
 from models.catalogue.feature import Feature
 from models.catalogue.payee import PAYEE
 from models.catalogue.place import PLACE
-from models.columns import Float, Kind
+from models.columns import Float, Kind, attribute_column
 from models.view import View
 
 CATALOGUE: tuple[Feature, ...] = (*BUYER, *PLACE, *PAYEE)
@@ -24,9 +26,19 @@ RULE_KINDS: dict[str, Kind] = {f.name: "flag" if f.unit == "flag" else "number" 
 """Names and kinds for the rule language."""
 
 
-def matrix(view: View) -> Float:
-    """Feature matrix (m, len(CATALOGUE)), NaN = missing; infinite values cannot occur."""
-    out = np.empty((view.times.shape[0], len(CATALOGUE)), dtype=np.float64)
+def names_with(attributes: Sequence[str]) -> tuple[str, ...]:
+    """Names of the vector's columns where transactions carry these attributes: the catalogue's, then theirs."""
+    return (*NAMES, *map(attribute_column, attributes))
+
+
+def matrix(view: View, attributes: Sequence[str] = ()) -> Float:
+    """Feature matrix (m, len(CATALOGUE) + len(attributes)), NaN = missing; infinite values cannot occur.
+
+    attributes: names of the view's columns that follow the catalogue, as `names_with` gives them.
+    """
+    out = np.empty((view.times.shape[0], len(CATALOGUE) + len(attributes)), dtype=np.float64)
+    for place, name in enumerate(attributes, len(CATALOGUE)):
+        out[:, place] = view.columns[name]
     with np.errstate(invalid="ignore", divide="ignore"):
         for index, feature in enumerate(CATALOGUE):
             out[:, index] = feature.formula(view)

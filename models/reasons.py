@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from models.catalogue.feature import Unit
-from models.columns import Column, Float
+from models.columns import Column, Float, attribute_of
 from models.decision import Reason
-from models.features import CATALOGUE, INDEX
+from models.features import CATALOGUE, INDEX, NAMES
 from models.rules.compiled import CompiledRule
 
 TOP = 5
@@ -83,13 +83,16 @@ def _surprise(nats: float) -> tuple[str, str]:
     )
 
 
-def feature_reasons(row: Float, shares: Sequence[tuple[int, float]]) -> list[Reason]:
+def feature_reasons(
+    row: Float, shares: Sequence[tuple[int, float]], names: Sequence[str] = NAMES
+) -> list[Reason]:
     """Reasons of the model's part. shares: (feature index, share of log-odds), index −1 is the anomaly detector.
 
+    names: of the row's columns; those after the catalogue are attributes.
     The TOP largest are named one by one, the rest is one reason "other", so that the shares add up to the whole.
     """
     ordered = sorted(shares, key=lambda pair: (-abs(pair[1]), pair[0]))
-    reasons = [_feature_reason(row, index, share) for index, share in ordered[:TOP] if share != 0.0]
+    reasons = [_feature_reason(row, index, share, names) for index, share in ordered[:TOP] if share != 0.0]
     rest = math.fsum(share for _, share in ordered[TOP:])
     if rest != 0.0:
         reasons.append(
@@ -104,14 +107,21 @@ def feature_reasons(row: Float, shares: Sequence[tuple[int, float]]) -> list[Rea
     return reasons
 
 
-def _feature_reason(row: Float, index: int, share: float) -> Reason:
+def _feature_reason(row: Float, index: int, share: float, names: Sequence[str]) -> Reason:
     if index < 0:
         return Reason(
             code="anomaly", kind="feature", text_en="unlike past payments as a whole", text_zh="整体上与以往交易不同",
             share=share,
         )  # fmt: skip
-    feature = CATALOGUE[index]
     value = float(row[index])
+    attribute = attribute_of(names[index])
+    if attribute is not None:
+        en, zh = _short(value) if math.isfinite(value) else ("not known", "未知")
+        return Reason(
+            code=names[index], kind="feature", share=share, observed=value if math.isfinite(value) else None,
+            text_en=f"attribute {attribute}: {en}", text_zh=f"属性 {attribute}：{zh}",
+        )  # fmt: skip
+    feature = CATALOGUE[index]
     if not math.isfinite(value):
         return Reason(
             code=feature.name, kind="feature", share=share,

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from models.columns import ENTITIES, Column, Float, Interner
+from models.columns import ENTITIES, Column, Float, Interner, attribute_column
 from models.errors import EventError
 from models.events import AnyEvent, Behaviour, Label, Transaction
 from models.hashing import Hashes, hash_texts
@@ -117,9 +117,9 @@ _PROOF = {"passed": 1.0, "failed": 0.0, "absent": 0.0}
 
 
 def columns_of(
-    payments: list[Transaction], usd: Float, times: Int64, interner: Interner
+    payments: list[Transaction], usd: Float, times: Int64, interner: Interner, attributes: Sequence[str] = ()
 ) -> dict[str, Column]:
-    """The row columns (models.columns.ROW_COLUMNS) of m transactions."""
+    """The row columns (models.columns.ROW_COLUMNS) of m transactions, and one for each of the attributes asked for."""
     nan = float("nan")
     columns: dict[str, Column] = {
         name: interner.column([getattr(t, name) for t in payments]) for name in _TEXTS
@@ -161,4 +161,8 @@ def columns_of(
     columns["weekday_local"] = (np.floor(local / DAY_MS) + 3) % 7
     columns["hour_utc"] = np.floor(times % DAY_MS / HOUR_MS)
     columns["hour_seconds"] = (times % HOUR_MS) / 1000.0
+    for name in attributes:
+        columns[attribute_column(name)] = np.array(
+            [nan if t.attributes is None else t.attributes.get(name, nan) for t in payments], dtype=np.float64
+        )
     return columns

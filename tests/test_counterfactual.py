@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
@@ -43,9 +44,9 @@ def lines_of(name: str) -> list[Line]:
 def views(monkeypatch: pytest.MonkeyPatch) -> list[View]:
     found: list[View] = []
 
-    def watched(view: View) -> Float:
+    def watched(view: View, attributes: Sequence[str] = ()) -> Float:
         found.append(view)
-        return matrix(view)
+        return matrix(view, attributes)
 
     monkeypatch.setattr(engine_module, "matrix", watched)
     return found

@@ -174,7 +174,7 @@ def test_our_own_ablation_runs_the_stream_without_the_features(evaluate, monkeyp
         column for name, column in INDEX.items() if "amount" in name or "usd" in name or "unusual" in name
     ]
     monkeypatch.setattr(
-        groups, "columns_by_group", lambda _: {"amounts": amounts, "device": [INDEX["device_is_new"]]}
+        groups, "columns_by_group", lambda *_: {"amounts": amounts, "device": [INDEX["device_is_new"]]}
     )
     found = evaluate("--ablation", "--ablation-model", "ours")
     table = found["ablation"]

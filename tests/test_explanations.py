@@ -34,7 +34,9 @@ ENDS: dict[str, tuple[str, str]] = {
     "deviations": (r" σ", r" ?σ"), "km/h": (r" km/h", r" ?km/h"), "flag": (r"(yes|no)", r"[是否]"),
     "nats": (r"(spread|any)", r"(相当|倍|\d)"), "hour": (r"\d\d:00", r"\d+ 时"),
 }  # fmt: skip
-BAD = re.compile(r"nan|inf|e[+-]\d|(?<![.\d])\d{4}|\d,\d{3},\d{3},\d{3}|[1-9]\d*\.\d{3,}|0\.\d{5,}", re.IGNORECASE)
+BAD = re.compile(
+    r"nan|inf|e[+-]\d|(?<![.\d])\d{4}|\d,\d{3},\d{3},\d{3}|[1-9]\d*\.\d{3,}|0\.\d{5,}", re.IGNORECASE
+)
 """No number, exponents, four digits in a row, or more digits than anybody reads."""
 
 

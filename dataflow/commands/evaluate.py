@@ -81,9 +81,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Score, measure and print."""
+    from dataflow.assemble import engine_settings
     from dataflow.evaluation import comparison
     from dataflow.evaluation.vector_file import VectorFile
-    from models.features import NAMES
 
     options.at_least("--rounds", args.rounds, 1)
     costs = options.settings_of(args).costs.matrix
@@ -92,7 +92,8 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         vectors = None
         if "xgboost" in asked or args.ablation:
-            vectors = stack.enter_context(VectorFile(len(NAMES)))
+            names = engine_settings(options.settings_of(args), options.mapping_of(args)).features
+            vectors = stack.enter_context(VectorFile(len(names)))
         engine, data, seconds = _scored(args, "score", vectors=vectors)
         folds = protocol.split(data)
         ours = comparison.run_model(comparison.OURS, data, folds, args.rounds)
@@ -219,7 +220,7 @@ def _ablation(args: argparse.Namespace, ours: Model, folds: Sequence[Fold], vect
     from dataflow.evaluation.protocol import measure
     from models.features import CATALOGUE
 
-    groups = columns_by_group(CATALOGUE)
+    groups = columns_by_group(CATALOGUE, vectors.features)
 
     def our_own(columns: Sequence[int]) -> Metrics:
         if not columns:

@@ -78,9 +78,13 @@ def group_of(feature: Feature) -> Group:
     )
 
 
-def columns_by_group(catalogue: Sequence[Feature]) -> dict[str, list[int]]:
-    """Columns of the feature matrix by group, in the order of GROUPS; groups without a feature are left out."""
+def columns_by_group(catalogue: Sequence[Feature], width: int | None = None) -> dict[str, list[int]]:
+    """Columns of the feature matrix by group, in the order of GROUPS; groups without a feature are left out.
+
+    width: columns in all; those after the catalogue are attributes of the data, the last group.
+    """
     columns: dict[str, list[int]] = {group.name: [] for group in GROUPS}
     for column, feature in enumerate(catalogue):
         columns[group_of(feature).name].append(column)
+    columns["attributes of the data"] = list(range(len(catalogue), width or 0))
     return {name: found for name, found in columns.items() if found}
