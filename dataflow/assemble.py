@@ -57,6 +57,10 @@ def engine_of(
     chosen = engine_settings(settings, mapping, **changes)
     learner = OnlineLearner(chosen.features, negative_rate=chosen.negative_rate) if learn_inline else None
     return Engine(
-        chosen, pack_of(settings), fx_of(settings), Snapshot.untrained(chosen.features), learner,
+        chosen,
+        pack_of(settings),
+        fx_of(settings),
+        Snapshot.untrained(chosen.features),
+        learner,
         vectors_directory,
     )
