@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from alerts.minutes import head_of
-from alerts.redis_reading import RedisReading
+from alerts.model_reports import MemoryReports, RedisReports
 from models.similar import KEPT, ConfirmedFraud, FraudMemory
 
 Vectors = list[tuple[int, bytes, float]]
@@ -27,13 +27,14 @@ def case_of(key: int, vector: bytes, amount_usd: float, decision: bytes | None) 
     )  # fmt: skip
 
 
-class MemoryCases:
+class MemoryCases(MemoryReports):
     """See alerts.store.Store. `artefacts` holds signed snapshots by version."""
 
     _decisions: dict[str, bytes]
     _cursors: dict[str, int]
 
     def __init__(self) -> None:
+        super().__init__()
         self.artefacts: dict[str, bytes] = {}
         self._cases = FraudMemory()
 
@@ -53,7 +54,7 @@ class MemoryCases:
         return self.artefacts.get(version)
 
 
-class RedisCases(RedisReading):
+class RedisCases(RedisReports):
     """The same in the store.
 
     Keys: `frauds` (sorted set: number of the payment → order of confirmation), `frauds:rows` (hash: number → case),

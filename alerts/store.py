@@ -14,6 +14,7 @@ import msgspec
 
 from alerts.alert import Alert, AlertHit, Status, Verdict
 from models.decision import Counters, DeadLetter
+from models.learner_report import Change, LearnerReport
 from models.similar import ConfirmedFraud
 
 Sort = Literal["priority", "newest"]
@@ -110,6 +111,17 @@ class Store(Protocol):
 
     def artefact(self, version: str) -> bytes | None:
         """A model snapshot behind its signature (SIGNATURE_BYTES), as published; None: not kept."""
+
+    # the learner
+    def put_learner_report(self, report: LearnerReport) -> None: ...
+    def learner_report(self) -> LearnerReport | None:
+        """The newest report; None before the first."""
+
+    def note_model_change(self, id_: str, change: Change) -> None:
+        """Keep for good that the serving model changed. May be repeated: the first one of an id stays."""
+
+    def model_changes(self) -> list[Change]:
+        """All of them, oldest first."""
 
     # people
     def claim(self, alert_id: str, actor: str, now: int, lease_ms: int) -> Alert | Conflict: ...

@@ -20,7 +20,19 @@ from typing import Any
 from models.errors import TidegateError
 
 ABOUT = "Watches cross-border payments as they flow and shuts the gate when a surge of fraud comes."
-COMMANDS = ["up", "worker", "simulate", "ingest", "replay", "evaluate", "bench", "soak", "rules", "status"]
+COMMANDS = [
+    "up",
+    "worker",
+    "simulate",
+    "ingest",
+    "replay",
+    "evaluate",
+    "bench",
+    "soak",
+    "rules",
+    "models",
+    "status",
+]
 """Modules of dataflow/commands, in the order of the help; a module is called as its command."""
 
 

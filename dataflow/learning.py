@@ -1,6 +1,7 @@
 """The learner as a process of its own: takes examples from the store, publishes signed snapshots as Control events.
 
-It advances on label counts only. Its River models are saved by itself for itself, signed; after a kill it goes on
+It advances on label counts only, and on an operator's choice of champion, which the scorer puts among the examples. Its
+River models are saved by itself for itself, signed; after a kill it goes on
 from the last save and, learning the same examples in the same order, publishes the same snapshots again.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,13 +22,18 @@ from alerts.custody.signing import SIGNATURE_BYTES, Signer
 from alerts.redis_link import RedisLink
 from alerts.redis_store import RedisStore
 from dataflow.scoring import now_ms
-from models.engine import publishes
 from models.errors import SnapshotError
-from models.events import Control, encode
+from models.events import Control, decode, encode
+from models.examples import publishes
+from models.learner_report import Change
 from models.learners import OnlineLearner
 from models.serving import Snapshot
+from models.settled import Origin
 
 READ = 200
+MOST_REASON = 256
+"""Characters a Control event takes as reason."""
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 BEAT_MS = 2000
 
 
@@ -34,10 +41,14 @@ class _Saved(msgspec.Struct, frozen=True):
     cursor: str
     learner: bytes
     version: str
+    told: int
 
 
 class LearnerProcess:
-    """Reads `examples`, writes `artefact:<version>` and `control`. directory: where its own state is saved."""
+    """Reads `examples`, writes `artefact:<version>`, `control`, its report and every change of the champion.
+
+    directory: where its own state is saved.
+    """
 
     def __init__(
         self,
@@ -55,6 +66,9 @@ class LearnerProcess:
         self._signer, self._every = signer, publish_every
         self._learner = OnlineLearner(features, negative_rate=negative_rate)
         self._cursor, self._version, self._published = "0-0", "", 0
+        # Changes of the champion that the store has been told of.
+        self._told = 0
+        self._refused = ""
         self._load()
         self._beaten = 0
 
@@ -63,9 +77,9 @@ class LearnerProcess:
         with self._link.speaking() as client:
             entries = client.xrange(f"{self._prefix}examples", f"({self._cursor}", "+", count=READ)
         for id_, fields in entries:
-            self._take(fields)
+            due = self._choose(fields[b"c"]) if b"c" in fields else self._take(fields)
             self._cursor = id_.decode()
-            if publishes(self._learner.examples, self._every):
+            if due:
                 self._publish()
         now = now_ms()
         if now - self._beaten >= BEAT_MS:
@@ -79,35 +93,68 @@ class LearnerProcess:
                 wait(0.25)
         self._save()
 
-    def _take(self, fields: dict[bytes, bytes]) -> None:
+    def _choose(self, line: bytes) -> bool:
+        """Take an operator's choice; True when it is to be published at once. What cannot be is told in the beat."""
+        event = decode(line)
+        assert isinstance(event, Control)
+        try:
+            self._learner.choose(
+                event.version, event.actor or "operator", event.reason or "", event.received_at
+            )
+        except SnapshotError as error:
+            self._refused = str(error)
+            return False
+        self._refused = ""
+        return True
+
+    def _take(self, fields: dict[bytes, bytes]) -> bool:
+        """Learn one example; True when a snapshot is due."""
         vector = np.frombuffer(fields[b"v"], dtype=np.float32).astype(np.float64)
         if vector.shape[0] != len(self._learner.features):
             raise SnapshotError(
                 f"an example has {vector.shape[0]} features, the learner {len(self._learner.features)}: "
                 "stop, let the old version finish its examples, or delete the stream `examples`"
             )
-        self._learner.learn(vector, fields[b"y"] == b"1", float(fields[b"w"]), key=int(fields[b"k"]))
+        told = [int(fields.get(name, b"0")) for name in (b"p", b"l", b"t")]
+        self._learner.learn(
+            vector, fields[b"y"] == b"1", float(fields[b"w"]), int(fields[b"k"]),
+            Origin(fields.get(b"o", b"").decode(), *told),
+        )  # fmt: skip
+        return publishes(self._learner.examples, self._every)
 
     def _publish(self) -> None:
         """Artefact first, then the Control event: who sees the event finds the artefact."""
         data = self._learner.snapshot()
         version = Snapshot.from_bytes(data).version
         now = max(self._store.stream_time(), 1)
+        changes = self._learner.champions.since(self._told)
         event = Control(
             id="model-" + hashlib.sha256(f"{version}\x1f{self._cursor}".encode()).hexdigest()[:24],
             event_time=now, received_at=now, kind="model", version=version, artefact=version, actor="learner",
-            reason=f"{self._learner.examples} examples",
+            reason=self._reason(changes),
         )  # fmt: skip
         with self._link.speaking() as client:
             pipe = client.pipeline(transaction=True)
             pipe.set(f"{self._prefix}artefact:{version}", self._signer.sign(data) + data)
             pipe.xadd(f"{self._prefix}control", {"e": encode(event)})
             pipe.execute()
+        for number, change in enumerate(changes, self._told + 1):
+            self._store.note_model_change(f"{event.id}-{number:06d}", change)
+        self._store.put_learner_report(self._learner.report(version, now))
+        self._told = self._learner.champions.made
         self._version, self._published = version, now_ms()
         self._save()
 
+    def _reason(self, changes: list[Change]) -> str:
+        champion = self._learner.champions.champion
+        parts = [f"{self._learner.examples} examples", f"champion {champion}"]
+        parts += [f"{c.kind} by {c.actor}: {c.before} to {c.after}, {c.reason}" for c in changes[-1:]]
+        return _UNPRINTABLE.sub(" ", "; ".join(parts))[:MOST_REASON]
+
     def _save(self) -> None:
-        body = msgspec.msgpack.encode(_Saved(self._cursor, self._learner.to_state(), self._version))
+        body = msgspec.msgpack.encode(
+            _Saved(self._cursor, self._learner.to_state(), self._version, self._told)
+        )
         replace_private(self._path, self._signer.sign(body) + body)
         with self._link.speaking() as client:
             client.xtrim(f"{self._prefix}examples", minid=self._cursor, approximate=True)
@@ -120,9 +167,14 @@ class LearnerProcess:
             raise SnapshotError(
                 f"{self._path}: not signed with our key - remove it to learn anew from the stream"
             )
-        saved = msgspec.msgpack.decode(data[SIGNATURE_BYTES:], type=_Saved)
+        try:
+            saved = msgspec.msgpack.decode(data[SIGNATURE_BYTES:], type=_Saved)
+        except msgspec.DecodeError as error:
+            raise SnapshotError(
+                f"{self._path}: {error} - saved by another version; remove it to learn anew from the stream"
+            ) from None
         self._learner = OnlineLearner.from_state(saved.learner)
-        self._cursor, self._version = saved.cursor, saved.version
+        self._cursor, self._version, self._told = saved.cursor, saved.version, saved.told
 
     def _beat(self, now: int) -> None:
         self._store.beat(
@@ -130,6 +182,7 @@ class LearnerProcess:
             {
                 "status": "live", "pid": os.getpid(), "model": self._version, "examples": self._learner.examples,
                 "position": self._cursor, "published_at": self._published,
+                "champion": self._learner.champions.champion, "refused": self._refused,
             },
             now,
         )  # fmt: skip

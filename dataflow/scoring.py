@@ -19,20 +19,22 @@ from alerts.store import Commit
 from dataflow.checkpoint import Checkpoints
 from dataflow.sources.stream import Packet
 from models.decision import DeadLetter, encode_decision
-from models.engine import Engine, Example, Output
+from models.engine import Engine, Output
 from models.errors import SnapshotError
+from models.examples import Choice, Example
 from models.freezing import freeze, thaw
 
 
 class Written(NamedTuple):
     """What a step sends to the sink.
 
-    first_example: ordinal of the first example. entered: enqueue times, ms. control, unsafe: the lane, and its
-    entries that may hold clear personal data and must not stay there.
+    first_example: ordinal of the first example. choices: of the champion, to stand among the examples. entered: enqueue
+    times, ms. control, unsafe: the lane, and its entries that may hold clear personal data and must not stay there.
     """
 
     commit: Commit
     examples: list[Example]
+    choices: list[Choice]
     first_example: int
     repeated: list[bytes]
     labelled: list[str]
@@ -108,8 +110,8 @@ class Scorer(StatefulBatchLogic[Packet, Written, int]):
         )  # fmt: skip
         repeated = [encode_decision(decision) for decision in output.repeated]
         return Written(
-            commit, output.examples, examples + 1, repeated, output.labelled, packet.position, packet.entered,
-            packet.control, [letter.place for letter in output.dead if may_be_clear(letter)],
+            commit, output.examples, output.choices, examples + 1, repeated, output.labelled, packet.position,
+            packet.entered, packet.control, [letter.place for letter in output.dead if may_be_clear(letter)],
         )  # fmt: skip
 
     def _fetch(self, packet: Packet) -> None:

@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from models.champions import AUTOMATIC, COLUMNS
 from models.columns import ENTITIES
 from models.containment import changed
 from models.errors import MoneyError, RuleError, SnapshotError
 from models.events import Control
+from models.examples import Choice
 from models.money import FxTable
 from models.risk import Thresholds
 from models.rules.pack import load_pack
 from models.serving import Snapshot
 
 if TYPE_CHECKING:
-    from models.engine import Engine
+    from models.engine import Engine, Output
 
 Problem = tuple[str, str]
 
@@ -31,10 +33,10 @@ class _Pin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: str
 
 
-def apply_control(engine: Engine, event: Control) -> Problem | None:
+def apply_control(engine: Engine, event: Control, output: Output) -> Problem | None:
     """Apply a Control; a problem (reason, detail) leaves everything as it was and the flow goes on."""
     try:
-        _apply(engine, event)
+        _apply(engine, event, output)
     except (RuleError, MoneyError, SnapshotError) as error:
         return "control_refused", f"{event.kind}: {error}"
     except msgspec.MsgspecError as error:
@@ -48,7 +50,7 @@ class _UnsupportedError(Exception):
     pass
 
 
-def _apply(engine: Engine, event: Control) -> None:
+def _apply(engine: Engine, event: Control, output: Output) -> None:
     payload = event.payload or msgspec.Raw(b"{}")
     match event.kind:
         case "rules":
@@ -65,6 +67,8 @@ def _apply(engine: Engine, event: Control) -> None:
             if data is None:
                 raise SnapshotError(f"the snapshot {event.artefact or event.version!r} is not at hand")
             engine.snapshot = Snapshot.from_bytes(data)
+        case "champion":
+            _choose(engine, event, output)
         case "pin" | "unpin":
             pin = msgspec.json.decode(payload, type=_Pin)
             if pin.entity not in ENTITIES:
@@ -74,3 +78,20 @@ def _apply(engine: Engine, event: Control) -> None:
             raise _UnsupportedError(
                 f"Control of kind {event.kind!r} is not in use yet; use rules or containment"
             )
+
+
+def _choose(engine: Engine, event: Control, output: Output) -> None:
+    """Hand an operator's choice of champion to the learner: its next snapshot serves it, and it comes at once."""
+    if event.version not in (AUTOMATIC, *COLUMNS):
+        raise SnapshotError(
+            f"there is no candidate {event.version!r}: choose {AUTOMATIC} or {', '.join(COLUMNS)}"
+        )
+    learner = engine.learner
+    if learner is None:
+        place = engine.counters.examples + len(output.examples)
+        output.choices.append(Choice(place, engine.counters.controls, event))
+        return
+    learner.choose(event.version, event.actor or "operator", event.reason or "", event.received_at)
+    data = learner.snapshot()
+    output.published.append(data)
+    engine.snapshot = Snapshot.from_bytes(data)

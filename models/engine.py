@@ -8,9 +8,8 @@ computed in one fixed order for each row: the same stream gives the same decisio
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from models.deciding import Judged, Scored, decisions_of
 from models.decision import Counters, DeadLetter, Decision
 from models.engine_settings import EngineSettings
 from models.events import Control, Heartbeat, Label, Settlement, Transaction
+from models.examples import Choice, Example, Learner, corridor_codes, publishes, ripe
 from models.features import CATALOGUE, RULE_KINDS, for_models, matrix
 from models.intake import Taken, dollars, read, refused
 from models.ledger import Ledger, Walk
@@ -41,36 +41,12 @@ _RECENT = 16_384
 _EXPLORING = np.uint64(0x2545F4914F6CDD1D)
 
 
-class Learner(Protocol):
-    """What learns inline on a replay (models.learners.OnlineLearner)."""
-
-    @property
-    def examples(self) -> int: ...
-    def learn(self, x: Float, fraud: bool, weight: float = 1.0, key: int = -1) -> None: ...
-    def snapshot(self) -> bytes: ...
-    def to_state(self) -> bytes: ...
-    @classmethod
-    def from_state(cls, data: bytes) -> Learner: ...
-
-
-class Example(NamedTuple):
-    """A vector whose outcome window closed: what a learner in its own process is sent.
-
-    key: the transaction's number in the stream; it comes again when its label is corrected. weight: how many payments
-    it stands for, beside the sampling of good ones.
-    """
-
-    vector: Float
-    fraud: bool
-    key: int
-    weight: float
-
-
 class Output:
     """What one step gives, in stream order.
 
     repeated: decisions of exact duplicates, given again. examples: outcomes whose window closed. published:
-    snapshots an inline learner completed. labelled: transactions whose label was taken in.
+    snapshots an inline learner completed. labelled: transactions whose label was taken in. choices: of the champion,
+    for a learner in its own process.
     """
 
     def __init__(self) -> None:
@@ -78,6 +54,7 @@ class Output:
         self.repeated: list[Decision] = []
         self.dead: list[DeadLetter] = []
         self.examples: list[Example] = []
+        self.choices: list[Choice] = []
         self.published: list[bytes] = []
         self.labelled: list[str] = []
         self._refused: list[tuple[int, DeadLetter]] = []
@@ -112,7 +89,7 @@ class Engine:
         self.settings, self.fx, self.snapshot, self.learner = settings, fx, snapshot, learner
         self.thresholds = settings.thresholds
         self.counters = Counters()
-        self.interner = Interner()
+        self.interner, self.corridors = Interner(), Interner()
         self.state = EntityState(settings.capacities)
         self.velocities = Velocities(self.interner)
         self.ledger = Ledger(
@@ -146,7 +123,7 @@ class Engine:
             elif isinstance(event, Control):
                 self._flush(taken, output)
                 taken = Taken()
-                problem = apply_control(self, event)
+                problem = apply_control(self, event, output)
                 if problem is not None:
                     output.refuse(position, refused(event, item.place, item.line, *problem, self.counters))
             elif not isinstance(event, (Heartbeat, Settlement)):
@@ -176,7 +153,7 @@ class Engine:
             rows.kinds[i] = SKIP
             letter = refused(taken.events[i], taken.places[i], taken.lines[i], reason, detail, self.counters)
             output.refuse(taken.positions[i], letter)
-        before = self.ledger.sequence
+        before, clock = self.ledger.sequence, self.ledger.clock
         walk = self.ledger.walk(
             rows.kinds, rows.ids, taken.contents(), rows.received, rows.entities, rows.fraud, rows.no_outcome
         )
@@ -198,9 +175,10 @@ class Engine:
         vectors[:, list(self.blind)] = np.nan
         keys = rows.ids[new]
         self.vectors.put(sequences, keys, walk.settled[new], vectors)
+        self.vectors.describe(sequences, corridor_codes(self.corridors, payments), rows.received[new])
         if self.watch is not None:
             self.watch(vectors)
-        swaps = self._learn(walk, before + np.cumsum(new), output)
+        swaps = self._learn(ripe(self, rows, walk, before + np.cumsum(new), clock), output)
         scored = self._score(vectors, np.flatnonzero(new), swaps)
         features = as_columns(values)
         everything: dict[str, Column] = {**columns, **features, **asked, "risk": scored.risk}
@@ -232,19 +210,15 @@ class Engine:
         if explored.any():
             self.vectors.weigh(sequences[explored], self.settings.exploration)
 
-    def _learn(self, walk: Walk, upto: Int64, output: Output) -> list[tuple[int, Snapshot]]:
+    def _learn(self, examples: Iterable[tuple[int, Example]], output: Output) -> list[tuple[int, Snapshot]]:
         """Hand ripe examples on; returns (row, model in force after that row) for models completed here."""
         swaps: list[tuple[int, Snapshot]] = []
-        for sequence, fraud, row in walk.examples.tolist():
-            kept = self.vectors.get(sequence, int(upto[row]))
-            if kept is None:
-                self.counters.vectors_gone += self.vectors.gone(sequence, int(upto[row]))
-                continue
-            output.examples.append(Example(kept.vector, fraud == 1, sequence, kept.weight))
+        for row, example in examples:
+            output.examples.append(example)
             learner = self.learner
             if learner is None:
                 continue
-            learner.learn(kept.vector, fraud == 1, kept.weight, key=sequence)
+            learner.learn(example.vector, example.fraud, example.weight, example.key, example.origin)
             if publishes(learner.examples, self.settings.publish_every):
                 data = learner.snapshot()
                 output.published.append(data)
@@ -283,11 +257,6 @@ class Engine:
                     event, taken.places[i], taken.lines[i], "conflicting_duplicate", detail, self.counters
                 )
                 output.refuse(taken.positions[i], letter)
-
-
-def publishes(examples: int, every: int) -> bool:
-    """True when a model is due after this many learnt examples."""
-    return examples % every == 0
 
 
 def _late(card: Float, customer: Float, times: Int64) -> np.ndarray:

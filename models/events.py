@@ -160,7 +160,9 @@ class Settlement(Event, frozen=True, tag="settlement", gc=False):
     partner: Id | None = None
 
 
-ControlKind = Literal["containment", "model", "rules", "lists", "limits", "fx", "thresholds", "pin", "unpin"]
+ControlKind = Literal[
+    "containment", "model", "rules", "lists", "limits", "fx", "thresholds", "pin", "unpin", "champion"
+]
 
 
 class Control(Event, frozen=True, tag="control", gc=False):
@@ -168,7 +170,8 @@ class Control(Event, frozen=True, tag="control", gc=False):
 
     version: content hash or number of the artefact. payload: inline JSON (rules: the pack's TOML text under
     `text`; fx: the table; thresholds: band edges; containment: scope and action; pin: entity and key).
-    artefact: content address of a large artefact (model snapshot) kept with the stream.
+    artefact: content address of a large artefact (model snapshot) kept with the stream. A `champion` pins the model that
+    `version` names, or leaves the choice to the tests again (`auto`); models/champions.py has the names.
     """
 
     kind: ControlKind

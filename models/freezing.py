@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
+from models.columns import Interner
 from models.containment import Containment
 from models.decision import Counters
 from models.engine import Engine
@@ -20,7 +21,7 @@ from models.rules.pack import load_pack
 from models.serving import Snapshot
 from models.state import arrays_of, restore_into
 
-FORMAT = 2
+FORMAT = 3
 
 
 class Frozen(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +29,7 @@ class Frozen(msgspec.Struct, frozen=True, kw_only=True):
 
     format: int
     texts: list[str]
+    corridors: list[str]
     counters: Counters
     thresholds: Thresholds
     containments: list[Containment]
@@ -54,7 +56,8 @@ def freeze(engine: Engine) -> tuple[Arrays, bytes]:
     if learner is not None:
         arrays["learner"] = np.frombuffer(learner.to_state(), dtype=np.uint8)
     frozen = Frozen(
-        format=FORMAT, texts=engine.interner.texts(), counters=engine.counters, thresholds=engine.thresholds,
+        format=FORMAT, texts=engine.interner.texts(), corridors=engine.corridors.texts(),
+        counters=engine.counters, thresholds=engine.thresholds,
         containments=list(engine.containments), pack_name=engine.pack.name, pack=engine.pack.text,
         fx=engine.fx.to_json(), since=engine.velocities.since,
         has_learner=learner is not None,
@@ -75,6 +78,7 @@ def thaw(engine: Engine, arrays: Arrays, meta: bytes) -> None:
     engine.interner.codes.clear()
     for text in frozen.texts:
         engine.interner.code(text)
+    engine.corridors = Interner(frozen.corridors)
     engine.counters = frozen.counters
     engine.thresholds = frozen.thresholds
     engine.containments = tuple(frozen.containments)

@@ -3,12 +3,13 @@
 Negatives are under-sampled by the engine: it calls `learn` for every fraud and for a hash-chosen share
 `negative_rate` of the good payments. That makes learning cheap and ranks better; the calibration undoes it,
 so that risk is a probability. Nothing here reads a clock or an unseeded random number: equal calls, equal
-snapshots.
+snapshots. Which model serves is decided on scores given before the label was known (models/champions.py).
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import pickle
 from typing import Any
 
@@ -20,11 +21,15 @@ from models import snapshot
 from models.anomaly import GoodHalfSpace
 from models.blend import CalibrationRing
 from models.boosting import RefittedBoosting
+from models.champions import AUTOMATIC, CHECK, KNOWN_GOOD, Champions
 from models.errors import SnapshotError
 from models.forest import BoundedForest
+from models.learner_report import Change, LearnerReport, Mark
 from models.logistic import OnlineLogistic
+from models.reporting import Points, report_of
 from models.scaling import RunningScale
 from models.serving import Snapshot
+from models.settled import NOWHERE, Origin
 
 Float = npt.NDArray[np.float64]
 LEARNERS: list[type[OnlineLogistic | BoundedForest | RefittedBoosting | GoodHalfSpace]] = [
@@ -39,7 +44,7 @@ LEARNERS: list[type[OnlineLogistic | BoundedForest | RefittedBoosting | GoodHalf
 FIRST_VIEW, REFRESH = 100, 500
 """Examples after which the calibration looks through a newly compiled view of the models: the first, and each
 one after it."""
-_MAGIC = b"TGLEARN1"
+_MAGIC = b"TGLEARN2"
 
 
 class OnlineLearner:
@@ -62,14 +67,22 @@ class OnlineLearner:
         self._boosted = RefittedBoosting(len(features), seed)
         self._half_space = GoodHalfSpace(len(features), seed)
         self._ring = CalibrationRing()
+        self.champions = Champions()
+        self._points = Points()
         self._view: Snapshot | None = None
+        self._calibrated = False
+        # The view of the last check that found the champion healthy, and the one the check after it confirmed.
+        self._pending: Snapshot | None = None
+        self._known_good: Snapshot | None = None
 
-    def learn(self, x: Float, fraud: bool, weight: float = 1.0, key: int = -1) -> None:
+    def learn(
+        self, x: Float, fraud: bool, weight: float = 1.0, key: int = -1, origin: Origin = NOWHERE
+    ) -> None:
         """Learn one settled example: x float64 [F], NaN where missing.
 
         weight: 1/p of an example that was kept with probability p for other reasons than the sampling of
         negatives. key ≥ 0 names the transaction: when it comes again its label is corrected where examples are kept,
-        and weighed against where they are not.
+        and weighed against where they are not. origin: where the payment comes from, for the report.
         """
         x = np.ascontiguousarray(x, dtype=np.float64)
         if x.shape != (len(self.features),):
@@ -79,8 +92,11 @@ class OnlineLearner:
         )  # River keys its counts by the label: numpy's bool would be another one when pickled
         # Scored by models that have not seen it, as in service: what calibration must be fitted on.
         if self._view is not None:
-            scores = self._view.raw(x[None, :])[0]
-            self._ring.add(scores, fraud, weight if fraud else weight / self.negative_rate)
+            raw = self._view.raw(x[None, :])
+            stands_for = weight if fraud else weight / self.negative_rate
+            self._ring.add(raw[0], fraud, stands_for)
+            if self._calibrated:
+                self.champions.add(self._said(x, raw), fraud, stands_for, key, origin)
         self._scale.update(x)
         row = self._scale.apply(x)
         for model in (self._logistic, self._forest, self._half_space):
@@ -89,16 +105,61 @@ class OnlineLearner:
         self.examples += 1
         self.frauds += fraud
         if self.examples == FIRST_VIEW or self.examples % REFRESH == 0:
+            self._calibrated = self._ring.ready()
             self._view = Snapshot.from_bytes(self._compiled())
+        if self.examples % CHECK == 0:
+            self._check(origin.known_at)
+
+    def _said(self, x: Float, raw: Float) -> list[float]:
+        """What everything that may serve says of an example, in the order of champions.COLUMNS."""
+        assert self._view is not None
+        kept = self._known_good
+        good = math.nan if kept is None else float(kept.score(x[None, :]).risk[0])
+        return [*self._view.candidates(raw)[0].tolist(), good]
+
+    def _check(self, at: int) -> None:
+        self.champions.check(at)
+        self._points.note(self.champions, at)
+        if self.champions.champion == KNOWN_GOOD:
+            return
+        if not self.champions.healthy:
+            self._pending = None
+            return
+        if self._pending is not None:
+            self._known_good = self._pending
+        self._pending = self._view
+
+    def choose(self, name: str, actor: str, reason: str, at: int) -> Change:
+        """Pin a candidate by an operator's wish, or end the pin (name: AUTOMATIC). at: time of the stream, ms.
+
+        Takes effect with the next snapshot. Raises SnapshotError for what is not there.
+        """
+        if name == AUTOMATIC:
+            return self.champions.release(actor, reason, at)
+        if name == KNOWN_GOOD and self._known_good is None:
+            raise SnapshotError("no snapshot has been confirmed as good yet: pin another candidate")
+        return self.champions.pin(name, actor, reason, at)
+
+    def report(self, version: str, at: int, marks: list[Mark] | None = None) -> LearnerReport:
+        """How the candidates stand. version: of the snapshot that serves; at: time of the stream, ms; marks: to add."""
+        return report_of(
+            self.champions, self._points, version=version, examples=self.examples, frauds=self.frauds, at=at,
+            marks=marks or [],
+        )  # fmt: skip
 
     def snapshot(self) -> bytes:
         """The models as they are, compiled for serving; untrained while they cannot be calibrated yet."""
+        if self.champions.champion == KNOWN_GOOD and self._known_good is not None:
+            return self._known_good.data
         if not self._ring.ready():
             return Snapshot.untrained(self.features).data
         return self._compiled()
 
     def _compiled(self) -> bytes:
+        champion = self.champions.champion
         body = snapshot.SnapshotBody(
+            # What is compiled while the last known good snapshot serves is a view only.
+            champion=snapshot.STACK if champion == KNOWN_GOOD else champion,
             features=self.features,
             examples=self.examples,
             frauds=self.frauds,

@@ -4,7 +4,7 @@
 
 over the raw scores z of logistic regression (log-odds), forest (mean log-odds of its leaves), boosted trees (sum of
 their leaves) and half-space trees (anomaly score); every constant travels inside the snapshot (models/blend.py makes
-them).
+them). The champion chooses w, A and C: those of the stack, or one model alone with its own, or the base rate.
 """
 
 from __future__ import annotations
@@ -20,14 +20,11 @@ from models import serving_kernels as kernels
 from models import snapshot
 from models.calibration import log_odds
 from models.errors import SnapshotError
-from models.snapshot import MODELS, NO_FLOOR, Calibration, SnapshotBody
+from models.snapshot import BASE_RATE, CHAMPIONS, MODELS, NO_FLOOR, Calibration, SnapshotBody
 
 Float = npt.NDArray[np.float64]
 ANOMALY = -1
 """Stands for the half-space trees among contributions: their score belongs to no single feature."""
-BASE_RATE = 0.002
-"""Risk of every payment while nothing has been learnt: about the share of fraud in card payments by
-number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +45,15 @@ class Snapshot:
         self.examples = body.examples
         self.frauds = body.frauds
         self.negative_rate = body.negative_rate
+        self.champion = body.champion
         half, scale = body.half_space, body.calibration
         self._scale = (body.mean, body.spread, body.linear.intercept, body.linear.weights)
         self._forest: Any = msgspec.structs.astuple(body.forest)
         self._boosted: Any = msgspec.structs.astuple(body.boosted)
         self._half: Any = (half.feature, half.threshold, half.mass)
-        self._slope, self._offset, self._floor, self._weight = np.array(
-            [scale.slope, scale.offset, scale.floor, scale.weight]
-        )
-        self._final_slope, self._final_offset = float(scale.final_slope), float(scale.final_offset)
+        self._slope, self._offset, self._floor = np.array([scale.slope, scale.offset, scale.floor])
+        self._served = [(np.array(parts), float(a), float(c)) for parts, a, c in map(scale.served, CHAMPIONS)]
+        self._weight, self._final_slope, self._final_offset = self._served[CHAMPIONS.index(body.champion)]
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Snapshot:
@@ -99,6 +96,15 @@ class Snapshot:
             risk,
         )
         return Scores(risk, dict(zip(MODELS, by_model, strict=True)))
+
+    def candidates(self, raw: Float) -> Float:
+        """Risk [n, 5] that each of CHAMPIONS would serve, in their order, for raw scores [n, 4]."""
+        by_model, risk = np.empty((len(MODELS), len(raw))), np.empty(len(raw))
+        out = np.empty((len(raw), len(CHAMPIONS)))
+        for column, served in enumerate(self._served):
+            kernels.calibrated(raw, self._slope, self._offset, self._floor, *served, by_model, risk)
+            out[:, column] = risk
+        return out
 
     def contributions(self, row: Float) -> tuple[float, list[tuple[int, float]]]:
         """(base, shares): why a row [F] has its risk, in log-odds; base + Σ shares = ln(risk / (1 − risk)).
@@ -145,8 +151,10 @@ def untrained_body(features: tuple[str, ...], base_rate: float) -> SnapshotBody:
     """The body behind `Snapshot.untrained`."""
     odds = log_odds(base_rate)
     none = (0.0,) * len(MODELS)
-    alone = Calibration(none, (odds,) * len(MODELS), (NO_FLOOR,) * len(MODELS), none, 0.0, odds)
-    return snapshot.blank(features, alone)
+    whole = Calibration(
+        none, (odds,) * len(MODELS), (NO_FLOOR,) * len(MODELS), none, 0.0, odds, ((1.0, 0.0),) * len(MODELS), odds
+    )  # fmt: skip
+    return snapshot.blank(features, whole)
 
 
 def _part(cut: float, whole: float) -> float:

@@ -19,9 +19,17 @@ from models.forest import Forest
 from models.logistic import Linear
 
 Float = npt.NDArray[np.float64]
-MAGIC = b"TGMODEL2"
+MAGIC = b"TGMODEL3"
 MODELS = ("logistic", "forest", "boosted", "anomaly")
 """The models of a snapshot, in the order of their scores."""
+STACK, BASE = "stack", "base"
+CANDIDATES = (STACK, "logistic", "forest", "boosted")
+"""What may be champion: all models together, or one alone. Half-space trees only have a part in the stack."""
+CHAMPIONS = (*CANDIDATES, BASE)
+"""The champions a snapshot may name. BASE: every payment has the base rate, so that rules alone tell them apart."""
+BASE_RATE = 0.002
+"""Risk of every payment while nothing has been learnt: about the share of fraud in card payments by
+number."""
 NO_FLOOR = -1e9
 """A floor that nothing reaches."""
 _DIGEST = 32
@@ -33,7 +41,8 @@ class Calibration(msgspec.Struct, frozen=True):
     """How raw scores become one probability.
 
     slope, offset of each of the MODELS: log-odds = slope · score + offset, at least floor; weight: its part of the
-    blend; final_slope, final_offset: what the blended log-odds go through at the end.
+    blend; final_slope, final_offset: what the blended log-odds go through at the end. alone: (slope, offset) instead of
+    these for each model when it serves alone. base: log-odds of fraud among all payments.
     """
 
     slope: tuple[float, ...]
@@ -42,6 +51,17 @@ class Calibration(msgspec.Struct, frozen=True):
     weight: tuple[float, ...]
     final_slope: float
     final_offset: float
+    alone: tuple[tuple[float, float], ...]
+    base: float
+
+    def served(self, champion: str) -> tuple[tuple[float, ...], float, float]:
+        """(parts of MODELS, final slope, final offset) with which a champion serves."""
+        if champion == STACK:
+            return self.weight, self.final_slope, self.final_offset
+        if champion == BASE:
+            return (0.0,) * len(MODELS), 0.0, self.base
+        at = MODELS.index(champion)
+        return (*(float(i == at) for i in range(len(MODELS))),), *self.alone[at]
 
 
 class SnapshotBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,9 +69,10 @@ class SnapshotBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     features: names in column order. mean, spread [2F]: the scale of values and of their logarithms. examples,
     frauds: learnt so far. negative_rate: share of good payments that were learnt. river: the library's
-    version.
+    version. champion: which of CHAMPIONS serves.
     """
 
+    champion: str
     features: tuple[str, ...]
     examples: int
     frauds: int
@@ -117,8 +138,10 @@ def _inconsistent(body: SnapshotBody) -> str | None:
     if len(body.mean) != 2 * count or len(body.spread) != 2 * count or len(body.linear.weights) != 3 * count:
         return f"scale or weights do not fit {count} features"
     calibration = msgspec.to_builtins(body.calibration)
-    if any(len(calibration[name]) != len(MODELS) for name in ("slope", "offset", "floor", "weight")):
+    if any(len(calibration[name]) != len(MODELS) for name in ("slope", "offset", "floor", "weight", "alone")):
         return f"the calibration is not of the {len(MODELS)} models"
+    if body.champion not in CHAMPIONS:
+        return f"there is no champion {body.champion!r}"
     numbers = [body.mean, body.spread, body.linear.weights, half.threshold, half.mass]
     for forest in (body.forest, body.boosted):
         numbers += [forest.threshold, forest.value]
@@ -160,6 +183,7 @@ def blank(features: tuple[str, ...], calibration: Calibration) -> SnapshotBody:
     none, index = np.empty(0), np.empty(0, dtype=np.int32)
     trees = Forest(index, index, none, index, index, index, none)
     return SnapshotBody(
+        champion=STACK,
         features=features,
         examples=0,
         frauds=0,

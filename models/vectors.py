@@ -26,15 +26,25 @@ MAX_BATCH = 4096
 _LEAST_SHARE = 2.0**-12
 _FULL, _EMPTY = 0.9, 0.2
 _SALT = 0x9E6C63D0676A9A99
+UNDESCRIBED = -1
+"""Corridor of a vector that nothing was told of."""
+# columns of what is told of a payment beside its vector
+_CORRIDOR, _PAID, _LABELLED = 0, 1, 2
 # state: next place, places until the share may change again, transactions taken
 _NEXT, _PATIENCE, _TAKEN = 0, 1, 2
 
 
 class Kept(NamedTuple):
-    """A vector [F] and what its example counts for the ones that were not kept."""
+    """A vector [F] and what its example counts for the ones that were not kept.
+
+    corridor: its code; paid_at, labelled_at: ms, 0 where not known (`describe`, `label`).
+    """
 
     vector: Float
     weight: float
+    corridor: int = UNDESCRIBED
+    paid_at: int = 0
+    labelled_at: int = 0
 
 
 @kernel
@@ -93,6 +103,7 @@ class Vectors:
         self._places: Int64 = np.zeros(min(transactions, 8192) + MAX_BATCH, dtype=np.int64)
         self._owners: Int64 = np.full(size, -1, dtype=np.int64)
         self._shares: npt.NDArray[np.float32] = np.ones(size, dtype=np.float32)
+        self._about: Int64 = np.zeros((size, 3), dtype=np.int64)
         self._state: Int64 = np.zeros(3, dtype=np.int64)
         self._share: Float = np.ones(1)
 
@@ -116,6 +127,20 @@ class Vectors:
         )  # fmt: skip
         kept = slots >= 0
         self.ring[slots[kept]] = rows[kept]
+        self._about[slots[kept]] = (UNDESCRIBED, 0, 0)
+
+    def describe(self, sequences: Int64, corridors: Int64, paid_at: Int64) -> None:
+        """Keep beside newly put vectors where their payments come from: code of the corridor, time in ms."""
+        slots = self._places[sequences % self._places.shape[0]] % self._owners.shape[0]
+        kept = self._owners[slots] == sequences
+        self._about[slots[kept], _CORRIDOR] = corridors[kept]
+        self._about[slots[kept], _PAID] = paid_at[kept]
+
+    def label(self, sequence: int, at: int) -> None:
+        """Note when a payment's label came (ms); the last label counts."""
+        slot = self._place_of(sequence) % self._owners.shape[0]
+        if self._owners[slot] == sequence:
+            self._about[slot, _LABELLED] = at
 
     def get(self, sequence: int, upto: int) -> Kept | None:
         """The vector of a transaction; None when it was not chosen or is gone. upto: transactions so far.
@@ -127,7 +152,7 @@ class Vectors:
         if self.gone(sequence, upto) or self._owners[slot] != sequence:
             return None
         vector: Float = self.ring[slot].astype(np.float64)
-        return Kept(vector, 1.0 / float(self._shares[slot]))
+        return Kept(vector, 1.0 / float(self._shares[slot]), *self._about[slot].tolist())
 
     def weigh(self, sequences: Int64, share: float) -> None:
         """Newly put transactions stand for 1/share as many: the others of their kind have no outcome."""
@@ -174,12 +199,13 @@ class Vectors:
         ring[: self.ring.shape[0]] = self.ring
         self.ring = ring
         self._owners, self._shares = grown(self._owners, size, -1), grown(self._shares, size, 1)
+        self._about = grown(self._about, size)
 
     def arrays(self) -> Arrays:
         """State for the checkpoint."""
         return {
             "ring": self.ring, "places": self._places, "owners": self._owners, "shares": self._shares,
-            "state": self._state, "share": self._share,
+            "state": self._state, "share": self._share, "about": self._about,
         }  # fmt: skip
 
     def restore(self, arrays: Arrays) -> None:
@@ -188,4 +214,4 @@ class Vectors:
         self.ring[:] = arrays["ring"]
         self._places, self._owners = np.array(arrays["places"]), np.array(arrays["owners"])
         self._shares, self._share = np.array(arrays["shares"]), np.array(arrays["share"])
-        self._state = np.array(arrays["state"])
+        self._about, self._state = np.array(arrays["about"]), np.array(arrays["state"])

@@ -16,10 +16,11 @@ from dataflow.simulate import Simulator
 from models import blend, learners
 from models.columns import ENTITIES
 from models.decision import Decision
-from models.engine import Engine, Example, Output, publishes
+from models.engine import Engine, Output
 from models.engine_settings import EngineSettings
 from models.errors import EventError
 from models.events import AnyEvent, Behaviour, Control, Evidence, Heartbeat, Label, Transaction, decode
+from models.examples import Example, publishes
 from models.features import BY_NAME, NAMES
 from models.learners import OnlineLearner
 from models.money import FxTable

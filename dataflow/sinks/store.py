@@ -14,6 +14,7 @@ from alerts.redis_link import RedisLink
 from alerts.redis_store import RedisStore
 from dataflow.scoring import Written, now_ms
 from models.errors import StoreError
+from models.events import encode
 from models.features import INDEX
 from models.similar import packed
 
@@ -53,7 +54,7 @@ class StoreSinkPartition(StatefulSinkPartition[Written, list[list[str]]]):
         """Commit each batch; what was written before a kill is skipped by its ordinals."""
         for written in values:
             self._store.commit(written.commit)
-            if written.examples:
+            if written.examples or written.choices:
                 self._send_examples(written)
                 self._remember_frauds(written)
             if written.labelled:
@@ -108,13 +109,9 @@ class StoreSinkPartition(StatefulSinkPartition[Written, list[list[str]]]):
         """Append to the learner's stream under explicit ids, so that a repeated batch is refused by the server."""
         with self._link.speaking() as client:
             pipe = client.pipeline(transaction=False)
-            for offset, example in enumerate(written.examples):
-                fields: dict[str, Any] = {
-                    "v": np.asarray(example.vector, dtype=np.float32).tobytes(), "y": int(example.fraud),
-                    "k": example.key, "w": example.weight,
-                }  # fmt: skip
+            for (ordinal, number), fields in learner_entries(written):
                 pipe.xadd(
-                    f"{self._prefix}examples", fields, id=f"{written.first_example + offset}-0",
+                    f"{self._prefix}examples", fields, id=f"{ordinal}-{number}",
                     maxlen=KEPT_EXAMPLES, approximate=True,
                 )  # fmt: skip
             for reply in pipe.execute(raise_on_error=False):
@@ -155,6 +152,23 @@ class StoreSinkPartition(StatefulSinkPartition[Written, list[list[str]]]):
             now,
         )  # fmt: skip
         self._beaten, self._decided, self._rate_since = now, 0, now
+
+
+def learner_entries(written: Written) -> list[tuple[tuple[int, int], dict[str, Any]]]:
+    """(id, fields) of what the learner is sent, in order: examples by their ordinal, a choice of champion after the
+    last example before it."""
+    entries: list[tuple[tuple[int, int], dict[str, Any]]] = [
+        ((choice.after, choice.number), {"c": encode(choice.event)}) for choice in written.choices
+    ]
+    for ordinal, example in enumerate(written.examples, written.first_example):
+        origin = example.origin
+        fields = {
+            "v": np.asarray(example.vector, dtype=np.float32).tobytes(), "y": int(example.fraud),
+            "k": example.key, "w": example.weight, "o": origin.corridor, "p": origin.paid_at,
+            "l": origin.labelled_at, "t": origin.known_at,
+        }  # fmt: skip
+        entries.append(((ordinal, 0), fields))
+    return sorted(entries, key=lambda entry: entry[0])
 
 
 class StoreSink(FixedPartitionedSink[Written, list[list[str]]]):

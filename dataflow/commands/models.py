@@ -1,0 +1,136 @@
+"""`tidegate models`: how the candidates stand, who serves, and an operator's choice of the champion."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from dataflow.commands import options, showing
+from models.errors import SettingsError, StoreError
+
+if TYPE_CHECKING:
+    from dataflow.settings import Settings
+    from models.learner_report import LearnerReport
+
+NAME = "models"
+HELP = "list the candidate models of the running system, pin one as champion, release the pin"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs")
+    text = "list the candidates with their standing, who serves, and the changes so far"
+    listing = verbs.add_parser("list", help=text, description=text)
+    text = "have one candidate serve whatever the tests say, until `unpin`"
+    pin = verbs.add_parser("pin", help=text, description=text)
+    pin.add_argument(
+        "name", metavar="NAME", help="stack, logistic, forest, boosted, base or known_good (docs/models.md)"
+    )
+    text = "leave the choice to the tests again; what served before the pin serves"
+    unpin = verbs.add_parser("unpin", help=text, description=text)
+    for verb in (pin, unpin):
+        verb.add_argument("--reason", required=True, help="why; it is kept with the change")
+        verb.add_argument("--actor", help="who decides it (default: console.actor of the settings)")
+    for verb in (listing, pin, unpin):
+        options.add_config(verb)
+        options.add_json(verb)
+
+
+def run(args: argparse.Namespace) -> int:
+    """List, pin or unpin."""
+    settings = options.settings_of(args)
+    return _list(args, settings) if args.verb == "list" else _choose(args, settings)
+
+
+def _list(args: argparse.Namespace, settings: Settings) -> int:
+    import msgspec
+
+    from alerts.redis_store import RedisStore
+    from dataflow.store_access import address_of
+
+    store = RedisStore(address_of(settings))
+    report, changes = store.learner_report(), store.model_changes()
+    if report is None:
+        raise StoreError("the learner has published no model yet: wait until enough labels have settled")
+    if args.json:
+        told = {**msgspec.to_builtins(report), "changes": msgspec.to_builtins(changes)}
+        showing.show(told, "models", as_json=True)
+        return 0
+    print(f"champion {report.champion}" + (f", pinned by {report.pinned}" if report.pinned else ""))
+    print(f"model {report.version}, {report.examples:,} examples learnt, {report.frauds:,} of them frauds")
+    _table(report)
+    for change in changes[-10:]:
+        print(
+            f"{_day(change.at)} {change.kind}: {change.before} to {change.after}, {change.actor}: {change.reason}"
+        )
+    return 0
+
+
+def _table(report: LearnerReport) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    names = ("log_loss", "average_precision", "roc_auc", "recall", "calibration_error")
+    table = Table(
+        title=f"{report.standings[0].settled:,} payments settled" if report.standings else "nothing settled"
+    )
+    table.add_column("candidate")
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right")
+    for standing in report.standings:
+        mark = " *" if standing.name == report.champion else ""
+        table.add_row(standing.name + mark, *(_number(getattr(standing, name)) for name in names))
+    console = Console()
+    with console.capture() as drawn:
+        console.print(table)
+    # Written by ourselves: rich would end the process with code 1 when the reader has gone.
+    sys.stdout.write(drawn.get())
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _day(at: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.gmtime(at / 1000))
+
+
+def _choose(args: argparse.Namespace, settings: Settings) -> int:
+    from alerts.redis_link import RedisLink
+    from alerts.redis_store import RedisStore
+    from dataflow.store_access import address_of
+    from models.champions import AUTOMATIC, COLUMNS
+    from models.events import encode
+
+    name = AUTOMATIC if args.verb == "unpin" else args.name
+    if name not in (AUTOMATIC, *COLUMNS):
+        raise SettingsError(f"there is no candidate {name!r}: choose one of {', '.join(COLUMNS)}")
+    reason, actor = args.reason.strip(), (args.actor or settings.console.actor).strip()
+    if not 0 < len(reason) <= 200 or not 0 < len(actor) <= 128 or not (reason + actor).isprintable():
+        raise SettingsError("--reason and --actor: give one line of at most 200 and 128 characters")
+    url = address_of(settings)
+    store = RedisStore(url)
+    report = store.learner_report()
+    if name == AUTOMATIC and (report is None or report.pinned is None):
+        raise SettingsError("no candidate is pinned: `tidegate models list` shows who serves")
+    event = choice(name, actor, reason, store.stream_time())
+    with RedisLink(url).speaking() as client:
+        entry = client.xadd("tg:control", {"e": encode(event)}).decode()
+    store.wait_durable()
+    told = {"champion": name, "actor": actor, "reason": reason, "entry": entry}
+    showing.show(told, f"models {args.verb}", as_json=args.json)
+    return 0
+
+
+def choice(name: str, actor: str, reason: str, stream_time: int) -> Any:
+    """The Control event of a choice, as of the stream's time (ms, 0: it has none yet)."""
+    from models.events import Control
+
+    now = time.time_ns() // 1_000_000
+    at = stream_time or now
+    return Control(
+        id=f"champion-{name}-{now}", event_time=at, received_at=at, kind="champion", version=name, actor=actor,
+        reason=reason,
+    )  # fmt: skip

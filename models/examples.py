@@ -1,0 +1,111 @@
+"""Examples: outcomes that came ripe, on their way to a learner, inline on a replay or in a process of its own.
+
+An operator's choice of champion travels among them, so that a learner meets it at the same place every time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+
+from models.columns import Float, Interner
+from models.events import Control, Transaction
+from models.ledger import Walk
+from models.ledger_walk import LABEL, ROW, SEQUENCE, SKIP
+from models.rows import Rows, corridor_of
+from models.settled import NOWHERE, Origin
+from models.vectors import UNDESCRIBED
+from models.windows import Int64
+
+if TYPE_CHECKING:
+    from models.engine import Engine
+
+MOST_CORRIDORS = 20_000
+"""Corridors told by name; whatever comes after them has none."""
+
+
+class Example(NamedTuple):
+    """A vector whose outcome window closed: what a learner in its own process is sent.
+
+    key: the transaction's number in the stream; it comes again when its label is corrected. weight: how many payments
+    it stands for, beside the sampling of good ones. origin: where it comes from and when its label came.
+    """
+
+    vector: Float
+    fraud: bool
+    key: int
+    weight: float
+    origin: Origin = NOWHERE
+
+
+class Choice(NamedTuple):
+    """A Control event of kind `champion`, for a learner in its own process.
+
+    after: examples handed out before it; number: Control events counted, this one included. The two order choices and
+    examples the same way every time.
+    """
+
+    after: int
+    number: int
+    event: Control
+
+
+class Learner(Protocol):
+    """What learns inline on a replay (models.learners.OnlineLearner)."""
+
+    @property
+    def examples(self) -> int: ...
+    def learn(
+        self, x: Float, fraud: bool, weight: float = 1.0, key: int = -1, origin: Origin = NOWHERE
+    ) -> None: ...
+    def choose(self, name: str, actor: str, reason: str, at: int) -> object: ...
+    def snapshot(self) -> bytes: ...
+    def to_state(self) -> bytes: ...
+    @classmethod
+    def from_state(cls, data: bytes) -> Learner: ...
+
+
+def publishes(examples: int, every: int) -> bool:
+    """True when a model is due after this many learnt examples."""
+    return examples % every == 0
+
+
+def corridor_codes(corridors: Interner, payments: Sequence[Transaction]) -> Int64:
+    """Codes of the corridors of payments; UNDESCRIBED for those beyond MOST_CORRIDORS."""
+    return np.array([_code(corridors, corridor_of(t)) for t in payments], dtype=np.int64)
+
+
+def _code(corridors: Interner, corridor: str) -> int:
+    if corridor not in corridors.codes and len(corridors.codes) >= MOST_CORRIDORS:
+        return UNDESCRIBED
+    return corridors.code(corridor)
+
+
+def ripe(engine: Engine, rows: Rows, walk: Walk, upto: Int64, clock: int) -> Iterator[tuple[int, Example]]:
+    """(row, example) of each outcome that came ripe and whose vector is kept, in stream order.
+
+    upto: transactions so far, as of each row. clock: the ledger's before the batch, ms. To be read to the end: times of
+    labels are noted on the way.
+    """
+    vectors, corridors = engine.vectors, engine.corridors.texts() if len(walk.examples) else []
+    known_at = np.maximum(np.maximum.accumulate(np.where(rows.kinds == SKIP, 0, rows.received)), clock)
+    at = walk.outcomes[:, ROW]
+    by_label = (rows.kinds[at] == LABEL) & (walk.sequences[at] == walk.outcomes[:, SEQUENCE])
+    labels = iter(walk.outcomes[by_label][:, [SEQUENCE, ROW]].tolist())
+    label = next(labels, None)
+    for sequence, fraud, row in walk.examples.tolist():
+        while label is not None and label[1] <= row:
+            vectors.label(label[0], int(known_at[label[1]]))
+            label = next(labels, None)
+        kept = vectors.get(sequence, int(upto[row]))
+        if kept is None:
+            engine.counters.vectors_gone += vectors.gone(sequence, int(upto[row]))
+            continue
+        corridor = corridors[kept.corridor] if kept.corridor != UNDESCRIBED else ""
+        origin = Origin(corridor, kept.paid_at, kept.labelled_at, int(known_at[row]))
+        yield row, Example(kept.vector, fraud == 1, sequence, kept.weight, origin)
+    while label is not None:
+        vectors.label(label[0], int(known_at[label[1]]))
+        label = next(labels, None)
