@@ -14,6 +14,7 @@ import msgspec
 
 from alerts import lifecycle
 from alerts.alert import Alert, AlertHit, Severity, Status, Verdict, alert_id
+from alerts.audit_trail import MemoryAudit
 from alerts.fraud_cases import MemoryCases
 from alerts.minutes import head_of
 from alerts.overlap import remaining
@@ -27,7 +28,7 @@ SYSTEM = "tidegate"
 """The actor that audit entries name when no person acted."""
 
 
-class MemoryStore(MemoryCases):
+class MemoryStore(MemoryCases, MemoryAudit):
     """See alerts.store.Store for the meaning of each call.
 
     keep_decisions: newest decisions kept. `queued` holds the Label events (encoded) that verdicts sent back;

@@ -12,6 +12,7 @@ class MemoryReports:
     """See alerts.store.Store."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._report: LearnerReport | None = None
         self._changes: dict[str, Change] = {}
 

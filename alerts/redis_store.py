@@ -9,17 +9,19 @@ that thousands of rows are no trouble (some 10 µs each, during which other clie
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
-from alerts import lifecycle, lua
+from alerts import lifecycle
 from alerts.alert import MAX_EVENTS_KEPT, MERGE_WINDOW_MS, Alert, AlertHit, Status, Verdict, alert_id
+from alerts.audit_trail import RedisAudit
 from alerts.fraud_cases import RedisCases
 from alerts.memory_store import INDEXED_ENTITIES
 from alerts.minutes import head_of
 from alerts.overlap import remaining
 from alerts.redis_reading import GENERATION, alert_from
+from alerts.redis_scripts import Argument
 from alerts.store import Commit, Conflict, Delivery
 from models.decision import encode_decision
 from models.errors import StoreError
@@ -28,10 +30,8 @@ DAY_S = 24 * 3600
 # The server takes 1024 × 1024 arguments in a call.
 MAX_ARGUMENTS = 1_000_000
 
-Argument = bytes | str | int
 
-
-class RedisStore(RedisCases):
+class RedisStore(RedisCases, RedisAudit):
     """See alerts.store.Store for the meaning of each call; every failure is a StoreError.
 
     url, prefix, protocol: see RedisLink. keep_decisions: newest decisions kept for lookup and the gateway;
@@ -65,13 +65,6 @@ class RedisStore(RedisCases):
             "merge_window": MERGE_WINDOW_MS,
             "max_events": MAX_EVENTS_KEPT,
         }
-        self._scripts = {
-            name: self._link.client.register_script(lua.script(name)) for name in ("commit", "act", "learned")
-        }
-
-    def _run(self, name: str, arguments: list[Argument]) -> Any:
-        with self._link.speaking():
-            return self._scripts[name](keys=[self._prefix], args=arguments)
 
     # the scorer
 

@@ -13,7 +13,9 @@ from typing import Literal, Protocol
 import msgspec
 
 from alerts.alert import Alert, AlertHit, Status, Verdict
+from alerts.custody.audit import AuditEntry, AuditLink
 from models.decision import Counters, DeadLetter
+from models.events import Control
 from models.learner_report import Change, LearnerReport
 from models.similar import ConfirmedFraud
 
@@ -138,6 +140,22 @@ class Store(Protocol):
 
     def mark_learned(self, transaction_ids: list[str]) -> None:
         """The learner has taken the labels of these transactions in."""
+
+    # the audit chain
+    def append_audit(self, entry: AuditEntry, once: str = "") -> int:
+        """Record an entry; returns its number. once: a key under which only the first call records anything."""
+
+    def send_control(self, event: Control, entry: AuditEntry, once: str = "") -> str:
+        """Put a Control event into the control lane and record the entry, both or neither; returns its place there."""
+
+    def seal_audit(self) -> int:
+        """Link the entries that are not linked yet; how many they were. May be called by anybody at any time."""
+
+    def audit_chain(self, after: int, limit: int) -> list[AuditLink]:
+        """Links with numbers above `after`, in order, once everything recorded so far is linked."""
+
+    def audit_of(self, object_kind: str, object_id: str, limit: int) -> list[AuditEntry]:
+        """The newest entries on one thing, oldest first."""
 
     # the webhook sender
     def outbox(self, after: str, limit: int) -> list[Notification]:
