@@ -3,7 +3,11 @@
 Entries of `tg:in` hold one protected event in field `e`. Control events come by `tg:control`, a lane of its own that
 is looked at before every batch, so containment overtakes a backlog. Where a Control was merged is written to
 `tg:journal` before it is applied; after a restart the journal puts it in the same place again, and the decisions
-are the same. XREAD is exclusive and never blocks; positions are the last entry ids taken.
+are the same. Positions are the last entry ids taken, and reading is exclusive of them.
+
+While events come, polling never blocks. Once the stream has been quiet for QUIET polls, the source sleeps in the server
+(XREAD BLOCK on both lanes, a fraction of a second at most), which wakes it at the first entry: an idle flow costs next
+to nothing, and the first event after a pause waits no longer than one in a busy stream.
 """
 
 from __future__ import annotations
@@ -21,6 +25,11 @@ from dataflow.sources.files import RawItem
 
 INPUT, CONTROL, JOURNAL = "in", "control", "journal"
 IDLE = dt.timedelta(milliseconds=2)
+QUIET = 25
+"""Empty polls in a row, some 50 ms, before the source sleeps in the server. What came before has long passed through
+the flow by then: a source that blocks while work is under way would hold it up."""
+SLEEP_MS = 100
+"""Longest sleep: how long a stop, an epoch's end or the other workers of a cluster may have to wait for this one."""
 PULSE_S = 0.5
 """Seconds after which a packet without entries goes out when nothing else does. Bytewax takes snapshots only of
 steps that something passed through: without a pulse a quiet stream has no beat, and no entry is ever let go."""
@@ -46,11 +55,12 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
         batch: int,
         position: tuple[str, str],
         stopping: Callable[[], bool],
+        sleep_ms: int = SLEEP_MS,
     ) -> None:
         self._link, self._prefix, self._batch, self._stopping = link, prefix, batch, stopping
         self._input, self._control = position
         self._journal: deque[tuple[str, str]] = deque()
-        self._idle, self._last = False, 0.0
+        self._quiet, self._last, self._sleep_ms = 0, 0.0, sleep_ms
         with link.speaking() as client:
             for _, fields in client.xrange(self._key(JOURNAL)):
                 control, after = fields[b"c"].decode(), fields[b"a"].decode()
@@ -62,8 +72,10 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
         if self._stopping():
             raise StopIteration
         with self._link.speaking() as client:
+            if self._quiet >= QUIET and self._sleep_ms and not self._journal:
+                self._sleep(client)
             packets = self._repeat(client) if self._journal else self._live(client)
-        self._idle = not packets
+        self._quiet = 0 if packets else self._quiet + 1
         now = time.monotonic()
         if packets or now - self._last < PULSE_S:
             self._last = now if packets else self._last
@@ -73,11 +85,16 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
 
     def next_awake(self) -> dt.datetime | None:
         """At once after a batch; a little later when idle, so that waiting costs next to nothing."""
-        return dt.datetime.now(dt.UTC) + IDLE if self._idle else None
+        return dt.datetime.now(dt.UTC) + IDLE if self._quiet else None
 
     def snapshot(self) -> tuple[str, str]:
         """Position to resume after."""
         return self._input, self._control
+
+    def _sleep(self, client: Any) -> None:
+        """Wait in the server until one of the lanes has an entry; what it is, the next read says."""
+        lanes = {self._key(INPUT): self._input, self._key(CONTROL): self._control}
+        client.xread(lanes, count=1, block=self._sleep_ms)
 
     def _live(self, client: Any) -> list[Packet]:
         packets = []
@@ -124,10 +141,18 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
 
 
 class StreamSource(FixedPartitionedSource[Packet, tuple[str, str]]):
-    """One partition over the store at `url`."""
+    """One partition over the store at `url`. sleep_ms: see SLEEP_MS; 0 never sleeps in the server."""
 
-    def __init__(self, url: str, batch: int, stopping: Callable[[], bool], prefix: str = "tg:") -> None:
+    def __init__(
+        self,
+        url: str,
+        batch: int,
+        stopping: Callable[[], bool],
+        prefix: str = "tg:",
+        sleep_ms: int = SLEEP_MS,
+    ) -> None:
         self._url, self._batch, self._stopping, self._prefix = url, batch, stopping, prefix
+        self._sleep_ms = sleep_ms
 
     def list_parts(self) -> list[str]:
         """The one partition."""
@@ -139,7 +164,7 @@ class StreamSource(FixedPartitionedSource[Packet, tuple[str, str]]):
         """Resume after `resume_state`, or from the beginning of the stream."""
         link = RedisLink(self._url)
         return StreamPartition(
-            link, self._prefix, self._batch, resume_state or (START, START), self._stopping
+            link, self._prefix, self._batch, resume_state or (START, START), self._stopping, self._sleep_ms
         )
 
 

@@ -1,0 +1,60 @@
+"""The live source over a real Valkey: it sleeps in the server when idle, and an entry of either lane wakes it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from alerts.redis_link import RedisLink
+from dataflow.embedded import embedded
+from dataflow.sources.stream import QUIET, Packet, StreamPartition, StreamSource
+
+FOR_EVER_MS = 60_000
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with embedded(tmp_path_factory.mktemp("valkey")) as url:
+        yield url
+
+
+@pytest.fixture
+def partition(server: str) -> Iterator[StreamPartition]:
+    RedisLink(server).client.flushall()
+    source = StreamSource(server, 512, lambda: False, sleep_ms=FOR_EVER_MS)
+    built = source.build_part("in", source.list_parts()[0], None)
+    assert isinstance(built, StreamPartition)
+    yield built
+
+
+def entries(packets: list[Packet]) -> list[tuple[bytes | None, bool]]:
+    return [(item.line, packet.control) for packet in packets for item in packet.items]
+
+
+@pytest.mark.parametrize("lane", ["in", "control"])
+def test_an_idle_source_sleeps_in_the_server_and_the_first_entry_wakes_it(
+    server: str, partition: StreamPartition, lane: str
+) -> None:
+    for _ in range(QUIET):
+        assert entries(partition.next_batch()) == []
+    client = RedisLink(server).client
+    timer = threading.Timer(0.2, client.xadd, (f"tg:{lane}", {"e": b"woken"}))
+    timer.start()
+    # Without sleeping this call would come back at once, with nothing.
+    assert entries(partition.next_batch()) == [(b"woken", lane == "control")]
+    timer.join()
+    assert partition.next_awake() is None
+
+
+def test_after_an_entry_it_polls_again_before_it_sleeps(server: str, partition: StreamPartition) -> None:
+    client = RedisLink(server).client
+    for round_ in range(3):
+        client.xadd("tg:in", {"e": b"%d" % round_})
+        assert entries(partition.next_batch()) == [(b"%d" % round_, False)]
+        for _ in range(QUIET):
+            assert entries(partition.next_batch()) == []
+            assert partition.next_awake() is not None
+        client.xadd("tg:in", {"e": b"more"})
+        assert entries(partition.next_batch()) == [(b"more", False)]
