@@ -21,12 +21,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def partition(server: str) -> Iterator[StreamPartition]:
+def partition(server: str) -> StreamPartition:
     RedisLink(server).client.flushall()
     source = StreamSource(server, 512, lambda: False, sleep_ms=FOR_EVER_MS)
     built = source.build_part("in", source.list_parts()[0], None)
     assert isinstance(built, StreamPartition)
-    yield built
+    return built
 
 
 def entries(packets: list[Packet]) -> list[tuple[bytes | None, bool]]:
