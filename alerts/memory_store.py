@@ -18,6 +18,7 @@ from alerts.audit_trail import MemoryAudit
 from alerts.fraud_cases import MemoryCases
 from alerts.minutes import head_of
 from alerts.overlap import remaining
+from alerts.rule_report import MemoryRules
 from alerts.store import Commit, Conflict, Delivery, Notification, Sort
 from models.decision import Counters, DeadLetter
 from models.errors import StoreError
@@ -28,7 +29,7 @@ SYSTEM = "tidegate"
 """The actor that audit entries name when no person acted."""
 
 
-class MemoryStore(MemoryCases, MemoryAudit):
+class MemoryStore(MemoryCases, MemoryAudit, MemoryRules):
     """See alerts.store.Store for the meaning of each call.
 
     keep_decisions: newest decisions kept. `queued` holds the Label events (encoded) that verdicts sent back;
@@ -82,6 +83,7 @@ class MemoryStore(MemoryCases, MemoryAudit):
                 kept = self._minutes.setdefault(minute, {})
                 for name, value in fields.items():
                     kept[name] = kept.get(name, 0.0) + value
+            self.count_rules(new.decisions)
             for hit in new.hits:
                 self._take(hit)
             self._dead.extend(new.dead)

@@ -22,6 +22,7 @@ from alerts.minutes import head_of
 from alerts.overlap import remaining
 from alerts.redis_reading import GENERATION, alert_from
 from alerts.redis_scripts import Argument
+from alerts.rule_report import RedisRules
 from alerts.store import Commit, Conflict, Delivery
 from models.decision import encode_decision
 from models.errors import StoreError
@@ -31,7 +32,7 @@ DAY_S = 24 * 3600
 MAX_ARGUMENTS = 1_000_000
 
 
-class RedisStore(RedisCases, RedisAudit):
+class RedisStore(RedisCases, RedisAudit, RedisRules):
     """See alerts.store.Store for the meaning of each call; every failure is a StoreError.
 
     url, prefix, protocol: see RedisLink. keep_decisions: newest decisions kept for lookup and the gateway;
@@ -98,6 +99,7 @@ class RedisStore(RedisCases, RedisAudit):
                 (str(minute), [text for name, value in fields.items() for text in (name, repr(float(value)))])
                 for minute, fields in batch.minutes.items()
             ],
+            "rules": self.rule_part(batch.decisions),
         }
         arguments: list[Argument] = [msgspec.json.encode(header)]
         lists = [(kind, self._key(f"of:{kind}:")) for kind in INDEXED_ENTITIES]

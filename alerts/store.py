@@ -14,8 +14,9 @@ import msgspec
 
 from alerts.alert import Alert, AlertHit, Status, Verdict
 from alerts.custody.audit import AuditEntry, AuditLink
+from alerts.rule_counts import RuleDay
 from models.decision import Counters, DeadLetter
-from models.events import Control
+from models.events import Control, Label
 from models.learner_report import Change, LearnerReport
 from models.similar import ConfirmedFraud
 
@@ -74,6 +75,9 @@ class Store(Protocol):
     def ping(self) -> float:
         """Round-trip in ms; raises StoreError when the store cannot be reached."""
 
+    def wait_durable(self, timeout_ms: int = 5000) -> None:
+        """Return when everything written so far is on disk; raises StoreError when it is not in time."""
+
     # the scorer
     def commit(self, batch: Commit) -> None: ...
     def cursors(self) -> dict[str, int]:
@@ -113,6 +117,13 @@ class Store(Protocol):
 
     def artefact(self, version: str) -> bytes | None:
         """A model snapshot behind its signature (SIGNATURE_BYTES), as published; None: not kept."""
+
+    # rules
+    def settle_rule_hits(self, labels: list[Label]) -> None:
+        """Labels that were taken in, in stream order, after the decisions on their payments. May be repeated."""
+
+    def rule_days(self, since: int, until: int) -> dict[int, RuleDay]:
+        """Counts of the rules on days that begin in [since, until), oldest first (alerts/rule_counts.py)."""
 
     # the learner
     def put_learner_report(self, report: LearnerReport) -> None: ...

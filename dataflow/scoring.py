@@ -21,6 +21,7 @@ from dataflow.sources.stream import Packet
 from models.decision import DeadLetter, encode_decision
 from models.engine import Engine, Output
 from models.errors import SnapshotError
+from models.events import Label
 from models.examples import Choice, Example
 from models.freezing import freeze, thaw
 
@@ -37,7 +38,7 @@ class Written(NamedTuple):
     choices: list[Choice]
     first_example: int
     repeated: list[bytes]
-    labelled: list[str]
+    labelled: list[Label]
     position: tuple[str, str]
     entered: list[int]
     control: bool

@@ -45,7 +45,7 @@ class Output:
     """What one step gives, in stream order.
 
     repeated: decisions of exact duplicates, given again. examples: outcomes whose window closed. published:
-    snapshots an inline learner completed. labelled: transactions whose label was taken in. choices: of the champion,
+    snapshots an inline learner completed. labelled: the labels that were taken in. choices: of the champion,
     for a learner in its own process.
     """
 
@@ -56,7 +56,7 @@ class Output:
         self.examples: list[Example] = []
         self.choices: list[Choice] = []
         self.published: list[bytes] = []
-        self.labelled: list[str] = []
+        self.labelled: list[Label] = []
         self._refused: list[tuple[int, DeadLetter]] = []
 
     def refuse(self, position: int, letter: DeadLetter) -> None:
@@ -195,7 +195,7 @@ class Engine:
         for sequence, decision in zip(sequences.tolist(), made, strict=True):
             self._recent[sequence] = decision
         output.decisions.extend(made)
-        output.labelled.extend(e.transaction_id for e in events if type(e) is Label)
+        output.labelled.extend(e for e in events if type(e) is Label)
         self._repeat(taken, rows, walk, output)
         while len(self._recent) > _RECENT:
             self._recent.popitem(last=False)

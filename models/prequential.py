@@ -20,7 +20,8 @@ class QualityPoint(msgspec.Struct, frozen=True, gc=False):
     """Quality over the window that ended with the settled decision of event time `time` (ms).
 
     settled, frauds: rows in the window. None where a measure is not defined (one class only).
-    precision, recall: of the decisions with risk at or above the threshold.
+    precision, recall: of the decisions with risk at or above the threshold. recall_at_budget: among the highest risks
+    that an alert budget has room for (models/standings.py); None where it was not measured.
     """
 
     time: int
@@ -31,6 +32,7 @@ class QualityPoint(msgspec.Struct, frozen=True, gc=False):
     calibration_error: float | None
     precision: float | None
     recall: float | None
+    recall_at_budget: float | None = None
 
 
 def _defined(value: float) -> float | None:

@@ -115,6 +115,7 @@ def quality_point(at: int, settled: Settled, column: int, threshold: float) -> Q
         time=at, settled=told.settled, frauds=told.frauds, roc_auc=told.roc_auc,
         average_precision=told.average_precision, calibration_error=told.calibration_error,
         precision=caught / alerted if alerted else None, recall=caught / frauds if frauds else None,
+        recall_at_budget=told.recall,
     )  # fmt: skip
 
 

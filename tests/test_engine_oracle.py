@@ -326,7 +326,7 @@ def check(entries: Sequence[Entry], engine: Engine, oracle: Oracle, output: Outp
     for rest in (decisions, repeated, dead, examples):
         assert next(rest, None) is None, "the engine says more than the oracle"
     assert published == len(output.published)
-    assert output.labelled == labelled
+    assert [label.transaction_id for label in output.labelled] == labelled
     counters = engine.counters
     assert (counters.labels_unmatched, counters.late, counters.evicted) == (unmatched, late, oracle.evicted)
     assert counters.decided == len(output.decisions)

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import redis
 
+from alerts.champion_choice import choice
 from alerts.custody.keyring import KeyRing
 from alerts.custody.signing import SIGNATURE_BYTES
 from alerts.memory_store import MemoryStore
 from alerts.redis_store import RedisStore
 from alerts.store import Commit
 from dataflow.cli import main
-from dataflow.commands.models import choice
 from dataflow.embedded import embedded
 from dataflow.learning import LearnerProcess
 from dataflow.scoring import Written
@@ -77,7 +77,8 @@ def send(url: str, found: list[Example], first: int = 1, *names: str) -> None:
     """Through the sink, as the scorer does it; choices of these names come after the last example."""
     last = first + len(found) - 1
     choices = [
-        Choice(last, number, choice(name, "alice", "because", 77)) for number, name in enumerate(names, 1)
+        Choice(last, number, choice(name, "alice", "because", 77, number))
+        for number, name in enumerate(names, 1)
     ]
     sink = StoreSinkPartition(url, "tg:", 1000, 0)
     for _ in range(2):  # a batch that is done again after a kill is written once
@@ -99,7 +100,7 @@ def snapshot_of(url: str, version: str) -> Snapshot:
 def test_choices_stand_among_examples_in_one_order() -> None:
     found = examples(3)
     pins = [
-        Choice(after, number, choice(name, "a", "r", 1))
+        Choice(after, number, choice(name, "a", "r", 1, number))
         for after, number, name in ((11, 4, "forest"), (11, 5, "auto"), (9, 3, "base"))
     ]
     ids = [id_ for id_, _ in learner_entries(written(found, 10, pins))]

@@ -1,4 +1,5 @@
-"""The scripts RedisStore runs inside the server, each one atomic. `filing.lua` goes before every other."""
+"""The scripts RedisStore runs inside the server, each one atomic. `filing.lua` goes before every other, `rule_hits.lua`
+also before `commit`."""
 
 from __future__ import annotations
 
@@ -8,4 +9,5 @@ from importlib.resources import files
 def script(name: str) -> str:
     """The text of one script with what it shares with the others in front."""
     here = files(__name__)
-    return (here / "filing.lua").read_text("utf-8") + (here / f"{name}.lua").read_text("utf-8")
+    parts = ("filing", "rule_hits", name) if name == "commit" else ("filing", name)
+    return "".join((here / f"{part}.lua").read_text("utf-8") for part in parts)

@@ -128,6 +128,7 @@ write_decisions()
 write_hits()
 write_dead()
 write_minutes()
+write_rules(h.rules)
 redis.call('HSET', CURSORS, 'decisions', exact(h.cursors.decisions + h.n_decisions),
   'hits', exact(h.cursors.hits + h.n_hits), 'dead', exact(h.cursors.dead + h.n_dead))
 if h.events_in >= tonumber(redis.call('HGET', CURSORS, 'events_in') or '0') then

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dataflow.commands import options, showing
-from models.errors import SettingsError, StoreError
+from models.errors import StoreError
 
 if TYPE_CHECKING:
     from dataflow.settings import Settings
@@ -98,39 +98,15 @@ def _day(at: int) -> str:
 
 
 def _choose(args: argparse.Namespace, settings: Settings) -> int:
-    from alerts.redis_link import RedisLink
+    from alerts.champion_choice import choose_champion
     from alerts.redis_store import RedisStore
     from dataflow.store_access import address_of
-    from models.champions import AUTOMATIC, COLUMNS
-    from models.events import encode
+    from models.champions import AUTOMATIC
 
     name = AUTOMATIC if args.verb == "unpin" else args.name
-    if name not in (AUTOMATIC, *COLUMNS):
-        raise SettingsError(f"there is no candidate {name!r}: choose one of {', '.join(COLUMNS)}")
     reason, actor = args.reason.strip(), (args.actor or settings.console.actor).strip()
-    if not 0 < len(reason) <= 200 or not 0 < len(actor) <= 128 or not (reason + actor).isprintable():
-        raise SettingsError("--reason and --actor: give one line of at most 200 and 128 characters")
-    url = address_of(settings)
-    store = RedisStore(url)
-    report = store.learner_report()
-    if name == AUTOMATIC and (report is None or report.pinned is None):
-        raise SettingsError("no candidate is pinned: `tidegate models list` shows who serves")
-    event = choice(name, actor, reason, store.stream_time())
-    with RedisLink(url).speaking() as client:
-        entry = client.xadd("tg:control", {"e": encode(event)}).decode()
-    store.wait_durable()
+    store = RedisStore(address_of(settings))
+    entry = choose_champion(store, name, actor, reason, time.time_ns() // 1_000_000)
     told = {"champion": name, "actor": actor, "reason": reason, "entry": entry}
     showing.show(told, f"models {args.verb}", as_json=args.json)
     return 0
-
-
-def choice(name: str, actor: str, reason: str, stream_time: int) -> Any:
-    """The Control event of a choice, as of the stream's time (ms, 0: it has none yet)."""
-    from models.events import Control
-
-    now = time.time_ns() // 1_000_000
-    at = stream_time or now
-    return Control(
-        id=f"champion-{name}-{now}", event_time=at, received_at=at, kind="champion", version=name, actor=actor,
-        reason=reason,
-    )  # fmt: skip

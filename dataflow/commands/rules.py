@@ -57,10 +57,8 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _load(args: argparse.Namespace) -> int:
-    from alerts.redis_link import RedisLink
     from alerts.redis_store import RedisStore
     from dataflow.store_access import address_of
-    from models.events import encode
     from models.rules.pack import load_pack
     from models.rules.report import check_files
 
@@ -71,11 +69,9 @@ def _load(args: argparse.Namespace) -> int:
         return 1
     text = args.file.read_text(encoding="utf-8")
     pack = load_pack(text, name=args.file.name)
-    url = address_of(settings)
-    store = RedisStore(url)
+    store = RedisStore(address_of(settings))
     event = _control(text, args.file.name, pack.version, settings.console.actor, store.stream_time())
-    with RedisLink(url).speaking() as client:
-        entry = client.xadd("tg:control", {"e": encode(event)}).decode()
+    entry = store.send_control(event)
     store.wait_durable()
     showing.show(
         {"pack": pack.name, "version": pack.version, "entry": entry}, "rules load", as_json=args.json

@@ -58,7 +58,8 @@ class StoreSinkPartition(StatefulSinkPartition[Written, list[list[str]]]):
                 self._send_examples(written)
                 self._remember_frauds(written)
             if written.labelled:
-                self._store.mark_learned(written.labelled)
+                self._store.mark_learned([label.transaction_id for label in written.labelled])
+                self._store.settle_rule_hits(written.labelled)
             if written.repeated:
                 self._answer_again(written.repeated)
             now = now_ms()

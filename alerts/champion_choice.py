@@ -1,0 +1,48 @@
+"""An operator's choice of the champion: the Control event that pins a candidate or ends the pin, and its checks.
+
+The command line and the console both choose through here.
+"""
+
+from __future__ import annotations
+
+from alerts.store import Store
+from models.champions import AUTOMATIC, COLUMNS
+from models.errors import SettingsError
+from models.events import Control
+
+MOST_REASON, MOST_ACTOR = 200, 128
+"""Characters of a reason and of an actor."""
+
+
+def choose_champion(store: Store, name: str, actor: str, reason: str, now: int) -> str:
+    """Write the choice into the control lane, on disk when this returns; its entry there.
+
+    name: a candidate, or AUTOMATIC to end the pin. now: the wall clock, ms. Raises SettingsError for a choice that
+    cannot be, StoreError when it could not be written.
+    """
+    reason, actor = reason.strip(), actor.strip()
+    if name not in (AUTOMATIC, *COLUMNS):
+        raise SettingsError(f"there is no candidate {name!r}: choose one of {', '.join(COLUMNS)}")
+    if (
+        not 0 < len(reason) <= MOST_REASON
+        or not 0 < len(actor) <= MOST_ACTOR
+        or not (reason + actor).isprintable()
+    ):
+        raise SettingsError(
+            f"reason and actor: give one line of at most {MOST_REASON} and {MOST_ACTOR} characters"
+        )
+    if name == AUTOMATIC:
+        report = store.learner_report()
+        if report is None or report.pinned is None:
+            raise SettingsError("no candidate is pinned: `tidegate models list` shows who serves")
+    entry = store.send_control(choice(name, actor, reason, store.stream_time() or now, now))
+    store.wait_durable()
+    return entry
+
+
+def choice(name: str, actor: str, reason: str, at: int, now: int) -> Control:
+    """The Control event of a choice as of the stream's time `at`, ms; `now` makes its id one of its own."""
+    return Control(
+        id=f"champion-{name}-{now}", event_time=at, received_at=at, kind="champion", version=name, actor=actor,
+        reason=reason,
+    )  # fmt: skip
