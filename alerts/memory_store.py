@@ -18,6 +18,7 @@ from alerts.audit_trail import MemoryAudit
 from alerts.fraud_cases import MemoryCases
 from alerts.minutes import head_of
 from alerts.overlap import remaining
+from alerts.rule_counts import add_counts
 from alerts.rule_report import MemoryRules
 from alerts.store import Commit, Conflict, Delivery, Notification, Sort
 from models.decision import Counters, DeadLetter
@@ -80,9 +81,7 @@ class MemoryStore(MemoryCases, MemoryAudit, MemoryRules):
             while len(self._decisions) > self._keep:
                 del self._decisions[next(iter(self._decisions))]
             for minute, fields in new.minutes.items():
-                kept = self._minutes.setdefault(minute, {})
-                for name, value in fields.items():
-                    kept[name] = kept.get(name, 0.0) + value
+                add_counts(self._minutes.setdefault(minute, {}), fields)
             self.count_rules(new.decisions)
             for hit in new.hits:
                 self._take(hit)

@@ -78,10 +78,10 @@ def counted(decisions: Iterable[bytes]) -> tuple[dict[int, RuleDay], dict[str, H
             head = _heads.decode(line)
             payment = _payment(head)
             day = days.setdefault(payment.day, RuleDay({}, {}))
-            _add(day.counts, _hits_of(head, payment.usd))
-            _add(day.counts, standing(payment, ""))
+            add_counts(day.counts, _hits_of(head, payment.usd))
+            add_counts(day.counts, standing(payment, ""))
             ids = sorted(payment.rules)
-            _add(day.overlap, {f"{a}:{b}": 1.0 for i, a in enumerate(ids) for b in ids[i + 1 :]})
+            add_counts(day.overlap, {f"{a}:{b}": 1.0 for i, a in enumerate(ids) for b in ids[i + 1 :]})
             kept[head.id] = payment
     return days, kept
 
@@ -191,15 +191,15 @@ def table(days: dict[int, RuleDay], now: int, settle_after_ms: int) -> list[Rule
         closed = start + DAY_MS + settle_after_ms <= now
         for name, value in day.counts.items():
             measure, _, rule = name.partition(":")
-            _add(sums.setdefault(rule, {}), {measure: value})
+            add_counts(sums.setdefault(rule, {}), {measure: value})
             counts = _COUNTS_CLOSED if closed else _COUNTS_OPEN
             if measure in counts:
-                _add(sums[rule], {counts[measure]: value})
+                add_counts(sums[rule], {counts[measure]: value})
         for name, value in day.overlap.items():
             first, _, second = name.partition(":")
             if second:
-                _add(shared.setdefault(first, {}), {second: value})
-                _add(shared.setdefault(second, {}), {first: value})
+                add_counts(shared.setdefault(first, {}), {second: value})
+                add_counts(shared.setdefault(second, {}), {first: value})
     rows = [_row(rule, found, shared.get(rule, {})) for rule, found in sums.items()]
     return sorted((row for row in rows if row.hits), key=lambda row: (-row.hits, row.rule))
 
@@ -220,6 +220,7 @@ def _row(rule: str, sums: dict[str, float], shared: dict[str, float]) -> RuleRow
     )  # fmt: skip
 
 
-def _add(counts: dict[str, float], more: dict[str, float]) -> None:
+def add_counts(counts: dict[str, float], more: dict[str, float]) -> None:
+    """Add `more` to `counts`, name by name."""
     for name, value in more.items():
         counts[name] = counts.get(name, 0.0) + value

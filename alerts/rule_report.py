@@ -17,6 +17,7 @@ from alerts.rule_counts import (
     HitPayment,
     Outcome,
     RuleDay,
+    add_counts,
     add_overlap,
     after,
     changed,
@@ -45,7 +46,7 @@ class MemoryRules:
         days, kept = counted(decisions)
         for start, day in days.items():
             own = self._rule_days.setdefault(start, RuleDay({}, {}))
-            _increase(own, day.counts)
+            add_counts(own.counts, day.counts)
             add_overlap(own, day.overlap, MOST_PAIRS)
         for old in sorted(self._rule_days)[:-KEEP_DAYS]:
             del self._rule_days[old]
@@ -60,7 +61,7 @@ class MemoryRules:
             payment, before = self._hit_payments[id_]
             self._hit_payments[id_] = (payment, after(before, told))
             if payment.day in self._rule_days:
-                _increase(self._rule_days[payment.day], changed(payment, before, after(before, told)))
+                add_counts(self._rule_days[payment.day].counts, changed(payment, before, after(before, told)))
 
     def rule_days(self, since: int, until: int) -> dict[int, RuleDay]:
         return {
@@ -128,11 +129,6 @@ class RedisRules(RedisScripts):
             int(start): RuleDay(_numbers(counts), _numbers(overlap))
             for start, counts, overlap in zip(starts, found[::2], found[1::2], strict=True)
         }
-
-
-def _increase(day: RuleDay, more: dict[str, float]) -> None:
-    for name, value in more.items():
-        day.counts[name] = day.counts.get(name, 0.0) + value
 
 
 def _flat(counts: dict[str, float]) -> list[str]:
