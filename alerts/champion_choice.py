@@ -5,6 +5,7 @@ The command line and the console both choose through here.
 
 from __future__ import annotations
 
+from alerts.custody.audit import AuditEntry
 from alerts.store import Store
 from models.champions import AUTOMATIC, COLUMNS
 from models.errors import SettingsError
@@ -15,7 +16,7 @@ MOST_REASON, MOST_ACTOR = 200, 128
 
 
 def choose_champion(store: Store, name: str, actor: str, reason: str, now: int) -> str:
-    """Write the choice into the control lane, on disk when this returns; its entry there.
+    """Put the choice into the control lane and the audit chain, on disk when this returns; its place in the lane.
 
     name: a candidate, or AUTOMATIC to end the pin. now: the wall clock, ms. Raises SettingsError for a choice that
     cannot be, StoreError when it could not be written.
@@ -31,13 +32,17 @@ def choose_champion(store: Store, name: str, actor: str, reason: str, now: int) 
         raise SettingsError(
             f"reason and actor: give one line of at most {MOST_REASON} and {MOST_ACTOR} characters"
         )
-    if name == AUTOMATIC:
-        report = store.learner_report()
-        if report is None or report.pinned is None:
-            raise SettingsError("no candidate is pinned: `tidegate models list` shows who serves")
-    entry = store.send_control(choice(name, actor, reason, store.stream_time() or now, now))
+    report = store.learner_report()
+    if name == AUTOMATIC and (report is None or report.pinned is None):
+        raise SettingsError("no candidate is pinned: `tidegate models list` shows who serves")
+    event = choice(name, actor, reason, store.stream_time() or now, now)
+    entry = AuditEntry(
+        actor, "operator", "released" if name == AUTOMATIC else "pinned", "champion", name, now, reason,
+        before=None if report is None else {"champion": report.champion, "pinned": report.pinned},
+    )  # fmt: skip
+    place = store.send_control(event, entry)
     store.wait_durable()
-    return entry
+    return place
 
 
 def choice(name: str, actor: str, reason: str, at: int, now: int) -> Control:

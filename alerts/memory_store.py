@@ -16,9 +16,8 @@ from alerts import lifecycle
 from alerts.alert import Alert, AlertHit, Severity, Status, Verdict, alert_id
 from alerts.audit_trail import MemoryAudit
 from alerts.fraud_cases import MemoryCases
-from alerts.minutes import head_of
+from alerts.minutes import add_counts, head_of
 from alerts.overlap import remaining
-from alerts.rule_counts import add_counts
 from alerts.rule_report import MemoryRules
 from alerts.store import Commit, Conflict, Delivery, Notification, Sort
 from models.decision import Counters, DeadLetter

@@ -63,5 +63,11 @@ def add_hit(minutes: Minutes, hit: AlertHit, sign: int = 1) -> None:
         _add(fields, f"corridor_alerts:{corridor}", sign)
 
 
+def add_counts(counts: dict[str, float], more: dict[str, float]) -> None:
+    """Add `more` to `counts`, name by name."""
+    for name, value in more.items():
+        _add(counts, name, value)
+
+
 def _add(fields: dict[str, float], name: str, value: float) -> None:
     fields[name] = fields.get(name, 0.0) + value

@@ -22,6 +22,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from alerts.minutes import add_counts
 from models.events import Label
 from models.risk import DECLINES
 
@@ -218,9 +219,3 @@ def _row(rule: str, sums: dict[str, float], shared: dict[str, float]) -> RuleRow
         fraud_usd=sums.get("fraud_usd", 0.0),
         overlaps=[Overlap(other, min(count / hits, 1.0)) for other, count in largest] if hits else [],
     )  # fmt: skip
-
-
-def add_counts(counts: dict[str, float], more: dict[str, float]) -> None:
-    """Add `more` to `counts`, name by name."""
-    for name, value in more.items():
-        counts[name] = counts.get(name, 0.0) + value

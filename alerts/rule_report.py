@@ -11,13 +11,13 @@ from typing import Any
 
 import msgspec
 
+from alerts.minutes import add_counts
 from alerts.redis_scripts import RedisScripts
 from alerts.rule_counts import (
     MOST_PAIRS,
     HitPayment,
     Outcome,
     RuleDay,
-    add_counts,
     add_overlap,
     after,
     changed,

@@ -57,6 +57,9 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _load(args: argparse.Namespace) -> int:
+    import time
+
+    from alerts.custody.audit import AuditEntry
     from alerts.redis_store import RedisStore
     from dataflow.store_access import address_of
     from models.rules.pack import load_pack
@@ -71,7 +74,10 @@ def _load(args: argparse.Namespace) -> int:
     pack = load_pack(text, name=args.file.name)
     store = RedisStore(address_of(settings))
     event = _control(text, args.file.name, pack.version, settings.console.actor, store.stream_time())
-    entry = store.send_control(event)
+    record = AuditEntry(
+        settings.console.actor, "operator", "loaded", "rules", pack.version, time.time_ns() // 1_000_000, event.reason or ""
+    )  # fmt: skip
+    entry = store.send_control(event, record)
     store.wait_durable()
     showing.show(
         {"pack": pack.name, "version": pack.version, "entry": entry}, "rules load", as_json=args.json
