@@ -74,9 +74,8 @@ def _load(args: argparse.Namespace) -> int:
     pack = load_pack(text, name=args.file.name)
     store = RedisStore(address_of(settings))
     event = _control(text, args.file.name, pack.version, settings.console.actor, store.stream_time())
-    record = AuditEntry(
-        settings.console.actor, "operator", "loaded", "rules", pack.version, time.time_ns() // 1_000_000, event.reason or ""
-    )  # fmt: skip
+    now, actor = time.time_ns() // 1_000_000, settings.console.actor
+    record = AuditEntry(actor, "operator", "loaded", "rules", pack.version, now, event.reason or "")
     entry = store.send_control(event, record)
     store.wait_durable()
     showing.show(
