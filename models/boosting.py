@@ -19,6 +19,7 @@ from river import base
 
 from models.forest import Forest
 from models.scaling import Row
+from models.tree_walk import grove_of, walk_block
 
 Float32 = npt.NDArray[np.float32]
 KEPT = 60_000
@@ -109,13 +110,10 @@ class RefittedBoosting(base.Classifier):
 
     def predict_proba_one(self, x: dict[int, float]) -> dict[bool, float]:  # type: ignore[override]
         """Probability by the last two fits (of the sampled world; calibration undoes the sampling)."""
-        from models.serving_kernels import forest_score
-
-        row = np.full(self.features, np.nan)
-        row[list(x)] = list(x.values())
-        t = self._trees
-        z = forest_score(row, t.roots, t.feature, t.threshold, t.left, t.right, t.missing_left, t.value)
-        fraud = 1.0 / (1.0 + math.exp(-z))
+        row, z = np.full((1, self.features), np.nan), np.empty(1)
+        row[0, list(x)] = list(x.values())
+        walk_block(row, 1, grove_of(self._trees), z)
+        fraud = 1.0 / (1.0 + math.exp(-z[0]))
         return {True: fraud, False: 1.0 - fraud}
 
     def compiled(self) -> Forest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -12,8 +13,8 @@ from models.columns import Column, Float
 from models.counterfactual import counterfactual
 from models.decision import Action, Counterfactual, Decision, Reason, Versions
 from models.events import AnyEvent, Transaction
-from models.reasons import feature_reasons, rule_reason
-from models.risk import decide
+from models.reasons import model_reasons, rule_reason
+from models.risk import Verdict, by_band, decide
 from models.rows import corridor_of
 from models.serving import Snapshot
 from models.state import Placed
@@ -48,6 +49,14 @@ class Judged(NamedTuple):
     made: list[Decision]
 
 
+class _Owed(NamedTuple):
+    """What is told of a transaction beyond its band: its rules (places in the pack), containments and verdict."""
+
+    rules: list[int]
+    contained: list[Action]
+    verdict: Verdict
+
+
 def decisions_of(
     engine: Engine, payments: Sequence[Transaction], columns: Mapping[str, Column], values: Float, vectors: Float,
     view: View, scored: Scored, late: np.ndarray, explore: np.ndarray,
@@ -56,68 +65,101 @@ def decisions_of(
 
     explore (m,): payments that may be let through where the models alone would decline.
     """
-    m = len(payments)
-    if m == 0:
+    if not payments:
         return []
     pack, settings = engine.compiled, engine.settings
-    times = np.array([t.event_time for t in payments], dtype=np.int64)
-    verdicts = pack.evaluate(columns, times)
+    verdicts = pack.evaluate(columns, view.times)
     hit_rows: dict[int, list[int]] = {}
-    for rule, row in zip(*np.nonzero(verdicts == 1), strict=True):
-        hit_rows.setdefault(int(row), []).append(int(rule))
-    by_model = {name: values.tolist() for name, values in scored.by_model.items()}
-    risks = scored.risk.tolist()
-    usd = np.asarray(columns["amount_usd"]).tolist()
-    versions: dict[str, Versions] = {}
+    for row, rule in zip(*(at.tolist() for at in np.nonzero(verdicts.T == 1)), strict=True):
+        hit_rows.setdefault(row, []).append(rule)
+    risks, exploring, in_force = scored.risk.tolist(), explore.tolist(), engine.containments
+    quiet = by_band(engine.thresholds, scored.risk)
+    owed: dict[int, _Owed] = {}
+    for i, t in enumerate(payments):
+        rules = hit_rows.get(i, _NOTHING)
+        contained: list[Action] = [c.action for c in in_force if c.covers(t)] if in_force else []
+        if rules or contained or exploring[i]:
+            hits = [pack.rules[r].hit for r in rules]
+            verdict = decide(engine.thresholds, risks[i], hits, contained, exploring[i])
+            owed[i] = _Owed(rules, contained, verdict)
+        elif quiet[i].band != "low" or settings.explain_all:
+            owed[i] = _Owed(rules, contained, quiet[i])
+    reasons = _reasons(engine, owed, scored.snapshots, columns, values, vectors)
+    contexts = _contexts(payments, np.asarray(columns["amount_usd"]).tolist())
+    scores, lateness = _scores(scored), late.tolist()
+    versions = {s.version: _versions(engine, s) for s in scored.snapshots}
     out = []
     for i, t in enumerate(payments):
+        more = owed.get(i)
         snapshot = scored.snapshots[i]
-        version = versions.get(snapshot.version)
-        if version is None:
-            version = versions[snapshot.version] = Versions(
-                snapshot.version, pack.version, LISTS_NONE, engine.fx.version
-            )
-        rules = hit_rows.get(i, [])
-        hits = [pack.rules[r].hit for r in rules]
-        contained: list[Action] = (
-            [c.action for c in engine.containments if c.covers(t)] if engine.containments else []
-        )
-        band, action, explored = decide(engine.thresholds, risks[i], hits, contained, bool(explore[i]))
-        reasons: list[Reason] = []
-        not_assessed: list[str] = []
+        if more is None:
+            out.append(
+                Decision(
+                    id=t.id, event_time=t.event_time, risk=risks[i], band=quiet[i].band, action=quiet[i].action,
+                    scores=scores[i], versions=versions[snapshot.version], context=contexts[i], late=lateness[i],
+                    features=_features(settings.features, values[i]) if settings.with_features else None,
+                )
+            )  # fmt: skip
+            continue
+        hits = [pack.rules[r].hit for r in more.rules]
+        why = reasons.get(i, [])
         contrast: Counterfactual | None = None
-        if band != "low" or hits or contained or settings.explain_all:
-            _, shares = snapshot.contributions(vectors[i])
-            reasons = [rule_reason(pack.rules[r], columns, i) for r in rules]
-            reasons.extend(_contained(c) for c in contained)
-            reasons.extend(feature_reasons(values[i], shares, snapshot.features))
-            not_assessed = [pack.rules[int(r)].id for r in np.flatnonzero(verdicts[:, i] == -1)]
-            if settings.evidence:
-                contrast = counterfactual(view, i, snapshot, engine.thresholds, risks[i], hits, contained)
+        if why and settings.evidence:
+            contrast = counterfactual(view, i, snapshot, engine.thresholds, risks[i], hits, more.contained)
         out.append(
             Decision(
-                id=t.id,
-                event_time=t.event_time,
-                risk=risks[i],
-                band=band,
-                action=action,
-                rules=hits,
-                reasons=reasons,
-                not_assessed=not_assessed,
-                scores={name: values[i] for name, values in by_model.items() if not math.isnan(values[i])},
-                versions=version,
-                context=_context(t, usd[i]),
-                late=bool(late[i]),
-                explored=explored,
-                counterfactual=contrast,
+                id=t.id, event_time=t.event_time, risk=risks[i], band=more.verdict.band, action=more.verdict.action,
+                rules=hits, reasons=why,
+                not_assessed=[pack.rules[int(r)].id for r in np.flatnonzero(verdicts[:, i] == -1)] if why else [],
+                scores=scores[i], versions=versions[snapshot.version], context=contexts[i], late=lateness[i],
+                explored=more.verdict.explored, counterfactual=contrast,
                 features=(
                     _features(settings.features, values[i])
-                    if settings.with_features or (settings.evidence and reasons)
+                    if settings.with_features or (settings.evidence and why)
                     else None
                 ),
             )
-        )
+        )  # fmt: skip
     return out
+
+
+_NOTHING: list[int] = []
+
+
+def _reasons(
+    engine: Engine, owed: Mapping[int, _Owed], snapshots: Sequence[Snapshot], columns: Mapping[str, Column],
+    values: Float, vectors: Float,
+) -> dict[int, list[Reason]]:  # fmt: skip
+    """Reasons of the transactions that are owed some: rules, containments, then the models' part."""
+    rows = [
+        i
+        for i, more in owed.items()
+        if more.verdict.band != "low" or more.rules or more.contained or engine.settings.explain_all
+    ]
+    pack, out = engine.compiled, {}
+    for snapshot in dict.fromkeys(snapshots[i] for i in rows):
+        part = [i for i in rows if snapshots[i] is snapshot]
+        _, shares = snapshot.shares(vectors[part])
+        for i, of_model in zip(part, model_reasons(values[part], shares, snapshot.features), strict=True):
+            why = [rule_reason(pack.rules[r], columns, i) for r in owed[i].rules]
+            why.extend(_contained(action) for action in owed[i].contained)
+            why.extend(of_model)
+            out[i] = why
+    return out
+
+
+def _versions(engine: Engine, snapshot: Snapshot) -> Versions:
+    return Versions(snapshot.version, engine.compiled.version, LISTS_NONE, engine.fx.version)
+
+
+def _scores(scored: Scored) -> list[dict[str, float]]:
+    """Probability by model of each transaction; a model that did not speak is left out."""
+    names = [*scored.by_model]
+    columns = [values.tolist() for values in scored.by_model.values()]
+    rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    if any(np.isnan(values).any() for values in scored.by_model.values()):
+        rows = [{name: p for name, p in row.items() if not math.isnan(p)} for row in rows]
+    return rows or [{} for _ in scored.snapshots]
 
 
 def _contained(action: Action) -> Reason:
@@ -138,12 +180,22 @@ _CONTEXT = (
 )  # fmt: skip
 
 
-def _context(t: Transaction, usd: float) -> dict[str, str | float | int | None]:
-    context: dict[str, str | float | int | None] = {"amount_usd": round(usd, 2), "corridor": corridor_of(t)}
-    if t.payer is not None:
-        context["customer"] = t.payer
-    for name in _CONTEXT:
-        value = getattr(t, name)
-        if value is not None:
-            context[name] = value
-    return context
+_ALL = attrgetter("payer", *_CONTEXT)
+_NAMES = ("customer", *_CONTEXT)
+
+
+def _contexts(
+    payments: Sequence[Transaction], usd: Sequence[float]
+) -> list[dict[str, str | float | int | None]]:
+    """What a person needs beside each decision; what a payment does not say is left out."""
+    out = []
+    for t, amount in zip(payments, usd, strict=True):
+        context: dict[str, str | float | int | None] = {
+            "amount_usd": round(amount, 2),
+            "corridor": corridor_of(t),
+        }
+        for name, value in zip(_NAMES, _ALL(t), strict=True):
+            if value is not None:
+                context[name] = value
+        out.append(context)
+    return out

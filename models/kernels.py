@@ -17,3 +17,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 def kernel(function: F) -> F:
     """Compile `function` to machine code at its first call; it releases no lock and uses one thread."""
     return cast(F, numba.njit(cache=True, fastmath=False)(function))
+
+
+def inlined(function: F) -> F:
+    """Compile `function` into every kernel that calls it: for the innermost step of a loop."""
+    return cast(F, numba.njit(inline="always", fastmath=False)(function))

@@ -68,11 +68,15 @@ def zone_offset_ms(zone: str, time: int) -> int:
 
 def local_offsets(countries: list[str | None], times: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     """Offsets in ms for a batch, NaN where the country is missing or not listed."""
-    get = PLACES.get
+    known: dict[tuple[str | None, int], float] = {}
     out = []
-    for country, time in zip(countries, times.tolist(), strict=True):
-        place = get(country) if country is not None else None
-        out.append(float("nan") if place is None else zone_offset_ms(place[2], time))
+    for key in zip(countries, (times // HOUR_MS).tolist(), strict=True):
+        offset = known.get(key)
+        if offset is None:
+            place = PLACES.get(key[0]) if key[0] is not None else None
+            offset = float("nan") if place is None else float(zone_offset_ms(place[2], key[1] * HOUR_MS))
+            known[key] = offset
+        out.append(offset)
     return np.array(out, dtype=np.float64)
 
 
@@ -96,6 +100,8 @@ def distance_km(a: str, b: str) -> float:
 
 def civil_buckets(times: npt.NDArray[np.int64], period: str, zone: str) -> npt.NDArray[np.int64]:
     """Number of the civil `day`, `month` or `year` since 1970 in a zone, for times in ms."""
-    local = times + np.array([zone_offset_ms(zone, t) for t in times.tolist()], dtype=np.int64)
+    hours, place = np.unique(times // HOUR_MS, return_inverse=True)
+    offsets = [zone_offset_ms(zone, hour * HOUR_MS) for hour in hours.tolist()]
+    local = times + np.array(offsets, dtype=np.int64)[place]
     unit = {"day": "D", "month": "M", "year": "Y"}[period]
     return local.astype("datetime64[ms]").astype(f"datetime64[{unit}]").astype(np.int64)

@@ -83,32 +83,31 @@ def _surprise(nats: float) -> tuple[str, str]:
     )
 
 
-def feature_reasons(
-    row: Float, shares: Sequence[tuple[int, float]], names: Sequence[str] = NAMES
-) -> list[Reason]:
-    """Reasons of the model's part. shares: (feature index, share of log-odds), index −1 is the anomaly detector.
+def model_reasons(rows: Float, shares: Float, names: Sequence[str] = NAMES) -> list[list[Reason]]:
+    """Reasons of the models' part for k payments: rows [k, F], shares of the log-odds [k, F + 1] (Snapshot.shares).
 
-    names: of the row's columns; those after the catalogue are attributes.
+    names: of the rows' columns; those after the catalogue are attributes.
     The TOP largest are named one by one, the rest is one reason "other", so that the shares add up to the whole.
     """
-    ordered = sorted(shares, key=lambda pair: (-abs(pair[1]), pair[0]))
-    reasons = [_feature_reason(row, index, share, names) for index, share in ordered[:TOP] if share != 0.0]
-    rest = math.fsum(share for _, share in ordered[TOP:])
-    if rest != 0.0:
-        reasons.append(
-            Reason(
-                code="other",
-                kind="feature",
-                text_en="all other features together",
-                text_zh="其余特征合计",
-                share=rest,
-            )
-        )
-    return reasons
+    order = np.argsort(-np.abs(shares), axis=1, kind="stable")
+    out = []
+    for row, share, ordered in zip(rows, shares, order.tolist(), strict=True):
+        top = ordered[:TOP]
+        reasons = [_feature_reason(row, at, float(share[at]), names) for at in top if share[at] != 0.0]
+        rest = math.fsum(share[ordered[TOP:]].tolist())
+        if rest != 0.0:
+            reasons.append(
+                Reason(
+                    code="other", kind="feature", text_en="all other features together", text_zh="其余特征合计",
+                    share=rest,
+                )
+            )  # fmt: skip
+        out.append(reasons)
+    return out
 
 
 def _feature_reason(row: Float, index: int, share: float, names: Sequence[str]) -> Reason:
-    if index < 0:
+    if index == len(names):
         return Reason(
             code="anomaly", kind="feature", text_en="unlike past payments as a whole", text_zh="整体上与以往交易不同",
             share=share,

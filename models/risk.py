@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
-from models.decision import ACTIONS, Action, Band, RuleHit
+from models.decision import ACTIONS, BANDS, Action, Band, RuleHit
 
 
 class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,3 +80,10 @@ def decide(
         if milder not in DECLINES:
             return Verdict(band, milder, True)
     return Verdict(band, action, False)
+
+
+def by_band(thresholds: Thresholds, risk: npt.NDArray[np.float64]) -> list[Verdict]:
+    """Band and action of transactions (m,) by their risk alone."""
+    table = [Verdict(band, thresholds.action(band), False) for band in BANDS]
+    edges = np.array([thresholds.medium, thresholds.high, thresholds.critical])
+    return [table[at] for at in np.searchsorted(edges, risk, side="right").tolist()]

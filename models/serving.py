@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -21,6 +20,7 @@ from models import snapshot
 from models.calibration import log_odds
 from models.errors import SnapshotError
 from models.snapshot import BASE_RATE, CHAMPIONS, MODELS, NO_FLOOR, Calibration, SnapshotBody
+from models.tree_walk import grove_of
 
 Float = npt.NDArray[np.float64]
 ANOMALY = -1
@@ -48,8 +48,7 @@ class Snapshot:
         self.champion = body.champion
         half, scale = body.half_space, body.calibration
         self._scale = (body.mean, body.spread, body.linear.intercept, body.linear.weights)
-        self._forest: Any = msgspec.structs.astuple(body.forest)
-        self._boosted: Any = msgspec.structs.astuple(body.boosted)
+        self._forest, self._boosted = grove_of(body.forest), grove_of(body.boosted)
         self._half: Any = (half.feature, half.threshold, half.mass)
         self._slope, self._offset, self._floor = np.array([scale.slope, scale.offset, scale.floor])
         self._served = [(np.array(parts), float(a), float(c)) for parts, a, c in map(scale.served, CHAMPIONS)]
@@ -74,7 +73,7 @@ class Snapshot:
                 f"{rows.shape}: use a snapshot learnt with this feature catalogue"
             )
         out = np.empty((len(rows), len(MODELS)))
-        kernels.raw_scores(rows, out, *self._scale, *self._forest, *self._boosted, *self._half)
+        kernels.raw_scores(rows, out, *self._scale, self._forest, self._boosted, *self._half)
         return out
 
     def score(self, rows: Float) -> Scores:
@@ -114,37 +113,23 @@ class Snapshot:
         of trees is by path (each step's change goes to the feature that decided it). Where a score is cut at
         a limit, its shares shrink in proportion.
         """
-        row = np.ascontiguousarray(row, dtype=np.float64)
-        raw = self.raw(row[None, :])[0]
-        features = len(self.features)
-        squash, linear = np.empty(features), np.empty(features)
-        forest, boosted = np.zeros(features), np.zeros(features)
-        mean, spread, intercept, weights = self._scale
-        uncut = kernels.linear_score(row, mean, spread, intercept, weights, squash, linear)
-        forest_base = kernels.forest_path(row, forest, *self._forest)
-        boosted_base = kernels.forest_path(row, boosted, *self._boosted)
-        linear *= _part(float(raw[0]) - intercept, uncut - intercept)
-        starts = np.array([intercept, forest_base, boosted_base, 0.0])
-        gain, starts = self._gains(raw, starts)
-        base = self._final_slope * float((self._weight * starts).sum()) + self._final_offset
-        shares = gain[0] * linear + gain[1] * forest + gain[2] * boosted
-        every = [*enumerate(shares.tolist()), (ANOMALY, float(gain[3] * raw[3]))]
-        whole = base + sum(share for _, share in every)
-        limit = log_odds(kernels.RISK_MAX)
-        start = min(max(base, -limit), limit)
-        kept = _part(min(max(whole, -limit), limit) - start, whole - base)
-        told = [(index, float(share * kept)) for index, share in every if share != 0.0]
-        return float(start), sorted(told, key=lambda item: (-abs(item[1]), item[0]))
+        base, shares = self.shares(np.asarray(row, dtype=np.float64)[None, :])
+        told = [
+            (j if j < len(self.features) else ANOMALY, share) for j, share in enumerate(shares[0].tolist())
+        ]
+        return base, sorted(
+            (pair for pair in told if pair[1] != 0.0), key=lambda item: (-abs(item[1]), item[0])
+        )
 
-    def _gains(self, raw: Float, starts: Float) -> tuple[Float, Float]:
-        """What one unit of a model's raw score adds to the risk's log-odds, and where each model starts from.
-
-        A score cut at its floor moves the risk less, or not at all: its shares shrink in proportion.
-        """
-        plain_start, plain_end = self._slope * starts + self._offset, self._slope * raw + self._offset
-        start, end = np.maximum(plain_start, self._floor), np.maximum(plain_end, self._floor)
-        parts = [_part(cut, whole) for cut, whole in zip(end - start, plain_end - plain_start, strict=True)]
-        return self._final_slope * self._weight * self._slope * np.array(parts), start
+    def shares(self, rows: Float) -> tuple[float, Float]:
+        """(base, shares [n, F + 1]) for rows [n, F], as in `contributions`; the last column is the half-space trees."""
+        rows = np.where(np.isfinite(rows), rows, np.nan)
+        out = np.empty((len(rows), rows.shape[1] + 1))
+        base = kernels.contributed(
+            rows, self.raw(rows), *self._scale, self._forest, self._boosted, self._slope, self._offset,
+            self._floor, self._weight, self._final_slope, self._final_offset, out,
+        )  # fmt: skip
+        return float(base), out
 
 
 def untrained_body(features: tuple[str, ...], base_rate: float) -> SnapshotBody:
@@ -155,7 +140,3 @@ def untrained_body(features: tuple[str, ...], base_rate: float) -> SnapshotBody:
         none, (odds,) * len(MODELS), (NO_FLOOR,) * len(MODELS), none, 0.0, odds, ((1.0, 0.0),) * len(MODELS), odds
     )  # fmt: skip
     return snapshot.blank(features, whole)
-
-
-def _part(cut: float, whole: float) -> float:
-    return cut / whole if abs(whole) > 1e-12 else 1.0

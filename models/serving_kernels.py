@@ -14,6 +14,7 @@ from models.anomaly import HEIGHT, WINDOW
 from models.calibration import sigmoid
 from models.kernels import kernel
 from models.scaling import compressed, squashed, standard
+from models.tree_walk import BLOCK, Grove, start_of, walk_block, walk_path
 
 Float = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
@@ -48,68 +49,6 @@ def linear_score(
 
 
 @kernel
-def forest_score(
-    row: Float,
-    roots: Ints,
-    feature: Ints,
-    threshold: Float,
-    left: Ints,
-    right: Ints,
-    missing_left: Ints,
-    value: Float,
-) -> float:
-    """Mean over the trees of the log-odds of the leaf the row falls into; 0 without trees."""
-    if len(roots) == 0:
-        return 0.0
-    total = 0.0
-    for t in range(len(roots)):
-        node = roots[t]
-        while feature[node] >= 0:
-            x = row[feature[node]]
-            if math.isfinite(x):
-                go_left = x <= threshold[node]
-            else:
-                go_left = missing_left[node] == 1
-            node = left[node] if go_left else right[node]
-        total += value[node]
-    return total / len(roots)
-
-
-@kernel
-def forest_path(
-    row: Float,
-    shares: Float,
-    roots: Ints,
-    feature: Ints,
-    threshold: Float,
-    left: Ints,
-    right: Ints,
-    missing_left: Ints,
-    value: Float,
-) -> float:
-    """The forest score again, told apart: each step's change of value goes to the feature that decided it.
-
-    Fills shares [F] and returns the mean value of the roots; the two add up to the score (Saabas, 2014).
-    """
-    if len(roots) == 0:
-        return 0.0
-    base = 0.0
-    for t in range(len(roots)):
-        node = roots[t]
-        base += value[node]
-        while feature[node] >= 0:
-            x = row[feature[node]]
-            if math.isfinite(x):
-                go_left = x <= threshold[node]
-            else:
-                go_left = missing_left[node] == 1
-            below = left[node] if go_left else right[node]
-            shares[feature[node]] += (value[below] - value[node]) / len(roots)
-            node = below
-    return base / len(roots)
-
-
-@kernel
 def half_space_score(squash: Float, feature: Ints, threshold: Float, mass: Float) -> float:
     """Anomaly score in [0, 1], higher is more unusual; 0 without trees."""
     trees = len(mass) // _ALL
@@ -135,24 +74,26 @@ def half_space_score(squash: Float, feature: Ints, threshold: Float, mass: Float
 
 @kernel
 def raw_scores(
-    rows: Float, out: Float,
-    mean: Float, spread: Float, intercept: float, weights: Float,
-    roots: Ints, feature: Ints, threshold: Float, left: Ints, right: Ints, missing_left: Ints, value: Float,
-    b_roots: Ints, b_feature: Ints, b_threshold: Float, b_left: Ints, b_right: Ints, b_missing_left: Ints,
-    b_value: Float,
-    space_feature: Ints, space_threshold: Float, space_mass: Float,
+    rows: Float, out: Float, mean: Float, spread: Float, intercept: float, weights: Float, forest: Grove,
+    boosted: Grove, space_feature: Ints, space_threshold: Float, space_mass: Float,
 ) -> None:  # fmt: skip
-    """Raw scores into out [n, 4] in the order of snapshot.MODELS for rows [n, F]."""
-    squash, shares = np.empty(rows.shape[1]), np.empty(rows.shape[1])
-    for i in range(rows.shape[0]):
-        row = rows[i]
-        z = linear_score(row, mean, spread, intercept, weights, squash, shares)
-        out[i, 0] = min(max(z, -LINEAR_LIMIT), LINEAR_LIMIT)
-        out[i, 1] = forest_score(row, roots, feature, threshold, left, right, missing_left, value)
-        out[i, 2] = forest_score(
-            row, b_roots, b_feature, b_threshold, b_left, b_right, b_missing_left, b_value
-        )
-        out[i, 3] = half_space_score(squash, space_feature, space_threshold, space_mass)
+    """Raw scores into out [n, 4] in the order of snapshot.MODELS for rows [n, F]; infinite values count as missing."""
+    features = rows.shape[1]
+    squash, shares = np.empty(features), np.empty(features)
+    block, score = np.empty((BLOCK, features)), np.empty(BLOCK)
+    for start in range(0, rows.shape[0], BLOCK):
+        size = min(BLOCK, rows.shape[0] - start)
+        for i in range(size):
+            for j in range(features):
+                x = rows[start + i, j]
+                block[i, j] = x if math.isfinite(x) else np.nan
+            z = linear_score(block[i], mean, spread, intercept, weights, squash, shares)
+            out[start + i, 0] = min(max(z, -LINEAR_LIMIT), LINEAR_LIMIT)
+            out[start + i, 3] = half_space_score(squash, space_feature, space_threshold, space_mass)
+        walk_block(block, size, forest, score)
+        out[start : start + size, 1] = score[:size]
+        walk_block(block, size, boosted, score)
+        out[start : start + size, 2] = score[:size]
 
 
 @kernel
@@ -168,3 +109,51 @@ def calibrated(
             models[m, i] = min(max(sigmoid(logit), RISK_MIN), RISK_MAX)
             blended += weight[m] * logit
         risk[i] = min(max(sigmoid(final_slope * blended + final_offset), RISK_MIN), RISK_MAX)
+
+
+@kernel
+def _part(cut: float, whole: float) -> float:
+    """What is left of a change that a limit cuts short."""
+    return cut / whole if abs(whole) > 1e-12 else 1.0
+
+
+@kernel
+def contributed(
+    rows: Float, raw: Float, mean: Float, spread: Float, intercept: float, weights: Float, forest: Grove,
+    boosted: Grove, slope: Float, offset: Float, floor: Float, weight: Float, final_slope: float,
+    final_offset: float, out: Float,
+) -> float:  # fmt: skip
+    """Parts of the risk's log-odds by feature into out [n, F + 1]; returns what every row starts from.
+
+    rows [n, F] with NaN for missing; raw [n, 4]: their scores. The last column is the half-space trees. A score cut at
+    its floor moves the risk less, or not at all: its shares shrink in proportion.
+    """
+    features = rows.shape[1]
+    squash, linear = np.empty(features), np.empty(features)
+    limit = math.log(RISK_MAX) - math.log1p(-RISK_MAX)
+    before = np.array([intercept, start_of(forest), start_of(boosted), 0.0])
+    gain = np.empty(len(slope))
+    start = 0.0
+    for m in range(len(slope)):
+        start += weight[m] * max(slope[m] * before[m] + offset[m], floor[m])
+    start = final_slope * start + final_offset
+    base = min(max(start, -limit), limit)
+    for i in range(rows.shape[0]):
+        uncut = linear_score(rows[i], mean, spread, intercept, weights, squash, linear)
+        for m in range(len(slope)):
+            plain_start, plain_end = slope[m] * before[m] + offset[m], slope[m] * raw[i, m] + offset[m]
+            moved = max(plain_end, floor[m]) - max(plain_start, floor[m])
+            gain[m] = final_slope * weight[m] * slope[m] * _part(moved, plain_end - plain_start)
+        part = gain[0] * _part(raw[i, 0] - intercept, uncut - intercept)
+        for j in range(features):
+            out[i, j] = part * linear[j]
+        out[i, features] = gain[3] * raw[i, 3]
+        walk_path(rows, i, forest, gain[1], out[i])
+        walk_path(rows, i, boosted, gain[2], out[i])
+        whole = start
+        for j in range(features + 1):
+            whole += out[i, j]
+        kept = _part(min(max(whole, -limit), limit) - base, whole - start)
+        for j in range(features + 1):
+            out[i, j] *= kept
+    return base

@@ -15,7 +15,7 @@ from models.engine import Engine
 from models.engine_settings import EngineSettings
 from models.events import Label, Transaction
 from models.features import CATALOGUE, NAMES, names_with
-from models.reasons import feature_reasons
+from models.reasons import model_reasons
 
 
 def payments(count: int, seed: int = 3) -> list[Transaction]:
@@ -108,8 +108,9 @@ def test_a_missing_attribute_is_missing_and_not_zero(trained: tuple[Engine, list
     (decision,) = at.step([RawItem("x", None, bare, None)]).decisions
     assert decision.features is not None
     assert decision.features["attribute.basket"] is None
-    row = np.full(len(NAMES) + 1, np.nan)
-    (reason,) = feature_reasons(row, [(len(NAMES), 0.5)], names_with(["basket"]))
+    shares = np.zeros((1, len(NAMES) + 2))
+    shares[0, len(NAMES)] = 0.5
+    ((reason,),) = model_reasons(np.full((1, len(NAMES) + 1), np.nan), shares, names_with(["basket"]))
     assert reason.text_en == "attribute basket: not known"
     assert reason.observed is None
 

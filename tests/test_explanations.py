@@ -15,7 +15,7 @@ from models.catalogue.feature import Feature, Unit
 from models.columns import Float
 from models.decision import Reason
 from models.features import CATALOGUE, INDEX, NAMES
-from models.reasons import feature_reasons
+from models.reasons import model_reasons
 
 USUAL: dict[str, float] = {
     "usd": 1234.567, "count": 7.0, "seconds": 4000.0, "days": 12.345, "ratio": 3.14159, "share": 0.0123,
@@ -43,7 +43,9 @@ BAD = re.compile(
 def told(feature: Feature, value: float, others: float = math.nan) -> Reason:
     row: Float = np.full(len(NAMES), others)
     row[INDEX[feature.name]] = value
-    (reason,) = feature_reasons(row, [(INDEX[feature.name], 0.5)])
+    shares = np.zeros((1, len(NAMES) + 1))
+    shares[0, INDEX[feature.name]] = 0.5
+    ((reason,),) = model_reasons(row[None, :], shares)
     return reason
 
 
@@ -148,7 +150,7 @@ def test_no_value_of_any_feature_breaks_a_sentence(feature: Feature, value: floa
 
 
 def test_shares_of_a_long_list_still_add_up() -> None:
-    shares = [(index, (-1) ** index / (index + 1)) for index in range(40)]
-    reasons = feature_reasons(np.ones(len(NAMES)), shares)
-    assert math.fsum(r.share for r in reasons) == pytest.approx(math.fsum(s for _, s in shares))
+    shares = np.array([[(-1) ** index / (index + 1) for index in range(len(NAMES) + 1)]])
+    (reasons,) = model_reasons(np.ones((1, len(NAMES))), shares)
+    assert math.fsum(r.share for r in reasons) == pytest.approx(shares.sum())
     assert reasons[-1].code == "other"

@@ -10,6 +10,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import xgboost
@@ -25,7 +26,8 @@ from models.logistic import OnlineLogistic
 from models.quality import expected_calibration_error, roc_auc
 from models.scaling import RunningScale
 from models.serving import MODELS, Snapshot
-from models.serving_kernels import forest_score, half_space_score
+from models.serving_kernels import half_space_score
+from models.tree_walk import grove_of, walk_block
 
 FEATURES = tuple(f"f{i}" for i in range(8))
 
@@ -126,11 +128,11 @@ def test_compiled_half_space_equals_river():
 def test_compiled_forest_takes_the_paths_of_river_also_where_values_are_missing():
     model, inputs, _ = TestContract().learnt(BoundedForest, 2500)
     flat = model.compiled()
+    score = np.empty(1)
     assert len(flat.feature) > 5 * len(flat.roots), "the trees must have grown for this test to mean anything"
     for x in inputs[-300:]:
         row = np.array([x.get(j, np.nan) for j in range(8)])
         for root, tree in zip(flat.roots, model._model, strict=True):
-            columns = (flat.feature, flat.threshold, flat.left, flat.right, flat.missing_left)
             leaf = tree._root.traverse(x) if flat.feature[root] >= 0 else tree._root
             node = root
             while flat.feature[node] >= 0:
@@ -139,9 +141,9 @@ def test_compiled_forest_takes_the_paths_of_river_also_where_values_are_missing(
                 node = (flat.left if left else flat.right)[node]
             frauds, good = leaf.stats.get(True, 0.0), leaf.stats.get(False, 0.0)
             # Smoothing pulls the rate towards the parent, never past the leaf's own rate and never to 0 or 1.
-            assert (
-                forest_score(row, np.array([root], dtype=np.int32), *columns, flat.value) == flat.value[node]
-            )
+            alone = msgspec.structs.replace(flat, roots=np.array([root], dtype=np.int32))
+            walk_block(row[None, :], 1, grove_of(alone), score)
+            assert score[0] == flat.value[node]
             if frauds + good > 200:
                 own = frauds / (frauds + good)
                 assert 1 / (1 + np.exp(-flat.value[node])) == pytest.approx(own, abs=0.01)
