@@ -123,7 +123,7 @@ def hit_of(decision: Decision, ordinal: int) -> AlertHit:
         fingerprint=fingerprint(typology, kind, entity),
         event_id=decision.id,
         event_time=decision.event_time,
-        severity=SEVERITY_OF_BAND[BANDS[rank]],  # type: ignore[index]
+        severity=SEVERITY_OF_BAND[BANDS[rank]],
         priority=decision.risk * (float(amount) if isinstance(amount, (int, float)) else 0.0),
         typology=typology,
         entity_kind=kind,

@@ -6,10 +6,10 @@ from typing import Literal
 
 import msgspec
 
-BANDS = ("low", "medium", "high", "critical")
 ACTIONS = ("APPROVE", "STEP_UP", "HOLD", "DECLINE", "FREEZE")
 Band = Literal["low", "medium", "high", "critical"]
 Action = Literal["APPROVE", "STEP_UP", "HOLD", "DECLINE", "FREEZE"]
+BANDS: tuple[Band, ...] = ("low", "medium", "high", "critical")
 
 
 class Reason(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
