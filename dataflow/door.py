@@ -7,8 +7,12 @@
     pan                      card, bin (first six), last4                         card
     account, email, phone    payer, unless the sender set one                     account, email, phone
     payee_account            payee, unless the sender set one                     account
+    account, payee_account   payer_account, payee_account, where payer or payee   account
+                             name somebody already
     ip                       ip                                                   ip
     ship_address, ship_name  ship_token                                           address, name
+    order_name, waybill_name documents.order_party, documents.waybill_party;      name
+                             payer_name is documents.payment_party beside them
 
 Everything else in `clear` lives in the envelope only. What cannot be taken becomes a dead letter with its
 bytes sealed and a reason that names the place and repeats no value.
@@ -32,7 +36,7 @@ from dataflow.raw_events import decode_raw
 from models.clear_data import find_clear, find_repeated, may_hold_clear
 from models.decision import DeadLetter
 from models.errors import EventError
-from models.events import MAX_LINE_BYTES, ClearFields, Heartbeat, ScreenResult, decode
+from models.events import MAX_LINE_BYTES, ClearFields, Documents, Heartbeat, ScreenResult, decode
 
 Screen = Callable[[ClearFields], ScreenResult | None]
 
@@ -42,11 +46,15 @@ HOMES: tuple[tuple[str, str, Purpose, bool], ...] = (
     ("account", "payer", "account", True),
     ("email", "payer", "email", True),
     ("phone", "payer", "phone", True),
+    ("account", "payer_account", "account", True),
     ("payee_account", "payee", "account", True),
+    ("payee_account", "payee_account", "account", True),
     ("ip", "ip", "ip", False),
     ("ship_address", "ship_token", "address", False),
     ("ship_name", "ship_token", "name", False),
 )
+# The same for the parties that documents name; each is a part of `documents`, and all are tokens of names.
+PARTIES = (("order_name", "order_party"), ("waybill_name", "waybill_party"), ("payer_name", "payment_party"))
 _SET_BY_DOOR = ("content", "envelope", "screen")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -161,10 +169,11 @@ class Door:
 
     def _fill(self, event: Any, clear: ClearFields) -> None:
         token = self._pseudonyms.token
-        done = ""
+        done = used = ""
         for name, place, purpose, sender_first in _homes(event.__class__):
             value = getattr(clear, name)
-            if value is None or place == done:
+            # One clear field has one place: an account that is the payer needs no second token.
+            if value is None or place == done or name == used:
                 continue
             if getattr(event, place) is not None:
                 if sender_first:
@@ -174,9 +183,23 @@ class Door:
             # Nothing but blanks: a token of it would make one customer of many.
             if normal:
                 setattr(event, place, token(purpose, normal))
-                done = place
+                done, used = place, name
                 if name == "pan" and hasattr(event, "bin"):
                     self._fill_card_display(event, normal)
+
+        if clear.order_name is not None or clear.waybill_name is not None:
+            self._fill_parties(event, clear)
+
+    def _fill_parties(self, event: Any, clear: ClearFields) -> None:
+        if not hasattr(event, "documents"):
+            return
+        documents = event.documents or Documents()
+        found = {}
+        for name, place in PARTIES:
+            value = getattr(clear, name)
+            if value is not None and getattr(documents, place) is None and (normal := NORMAL["name"](value)):
+                found[place] = self._pseudonyms.token("name", normal)
+        event.documents = msgspec.structs.replace(documents, **found)
 
     def _fill_card_display(self, event: Any, digits: str) -> None:
         for name, shown in (("bin", digits[:6]), ("last4", digits[-4:])):

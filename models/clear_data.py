@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from models.events import ClearFields, ScreenResult
+from models.events import ClearFields, Documents, ScreenResult
 
 CONTENT_FORM = re.compile(r"content_[0-9]{1,9}_[b-x]{32}")
 
@@ -130,7 +130,7 @@ def _joined(event: Any) -> tuple[str, bool]:
                 parts.extend(value)
                 for number in value.values():
                     unusual |= abs(number) >= _LARGE
-            elif kind is ScreenResult or kind is msgspec.Raw:
+            elif kind is ScreenResult or kind is Documents or kind is msgspec.Raw:
                 unusual = True
     return "\n".join(parts), unusual
 
@@ -171,6 +171,11 @@ def texts(event: Any) -> Iterator[tuple[str, str]]:
         elif isinstance(value, ScreenResult):
             yield f"$.{name}.list_version", value.list_version
             yield f"$.{name}.matched_id", value.matched_id or ""
+        elif isinstance(value, Documents):
+            for part in value.__struct_fields__:
+                found = getattr(value, part)
+                if found is not None:
+                    yield f"$.{name}.{part}", str(found)
         elif isinstance(value, msgspec.Raw):
             yield f"$.{name}", bytes(value).decode("utf-8", "replace")
 

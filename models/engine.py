@@ -21,12 +21,13 @@ from models.decision import Counters, DeadLetter, Decision
 from models.engine_settings import EngineSettings
 from models.events import Control, Heartbeat, Label, Settlement, Transaction
 from models.examples import Choice, Example, Learner, corridor_codes, publishes, ripe
-from models.features import CATALOGUE, RULE_KINDS, for_models, matrix
+from models.features import CATALOGUE, RULE_KINDS, for_models, matrix, signals
 from models.intake import Taken, dollars, read, refused
 from models.ledger import Ledger, Walk
 from models.ledger_walk import ACT, CONFLICT, DUPLICATE, LABEL, MATCHED, NEW, PAY, SEQUENCE, SKIP, UNMATCHED
 from models.money import FxTable
 from models.reasons import as_columns
+from models.relations import Relations
 from models.risk import DECLINES
 from models.rows import Item, Rows, columns_of, rows_of
 from models.rules.compiled import CompiledPack, compile_pack
@@ -91,6 +92,7 @@ class Engine:
         self.counters = Counters()
         self.interner, self.corridors = Interner(), Interner()
         self.state = EntityState(settings.capacities)
+        self.relations = Relations(settings.capacities)
         self.velocities = Velocities(self.interner)
         self.ledger = Ledger(
             settings.ledger_rows, len(ENTITIES), settings.settle_after_ms, settings.negative_rate
@@ -141,7 +143,7 @@ class Engine:
         output.order()
         self.counters.dead_letters += len(output.dead)
         self.counters.examples += len(output.examples)
-        self.counters.evicted = self.state.evicted
+        self.counters.evicted = self.state.evicted + self.relations.evicted
         return output
 
     def _flush(self, taken: Taken, output: Output) -> None:
@@ -169,6 +171,7 @@ class Engine:
         self.ledger.note(sequences, deviation_of(view).astype(np.float32))
         noted = self.ledger.noted(walk.outcomes[:, SEQUENCE]).astype(np.float64)
         view = self.state.recall(placed, view, noted)
+        view = self.relations.follow(view, payments, rows.entities[new])
         asked = self.velocities.advance(placed, events, columns)
         values = matrix(view, self.settings.features[len(CATALOGUE) :])
         vectors = for_models(values)
@@ -181,7 +184,7 @@ class Engine:
         swaps = self._learn(ripe(self, rows, walk, before + np.cumsum(new), clock), output)
         scored = self._score(vectors, np.flatnonzero(new), swaps)
         features = as_columns(values)
-        everything: dict[str, Column] = {**columns, **features, **asked, "risk": scored.risk}
+        everything: dict[str, Column] = {**columns, **features, **signals(view), **asked, "risk": scored.risk}
         late = _late(view.profiles["card"], view.profiles["customer"], view.times)
         explore = np.array(
             [chosen(key ^ _EXPLORING, self.settings.exploration) for key in keys], dtype=np.bool_

@@ -12,6 +12,7 @@ MOST_ATTRIBUTES = 256
 CAPACITIES = {
     "card": 2_000_000, "customer": 2_000_000, "device": 500_000, "ip": 500_000, "merchant": 200_000,
     "payee": 500_000, "bin": 50_000, "partner": 1_000, "corridor": 20_000,
+    "account": 500_000, "goods": 50_000,
 }  # fmt: skip
 
 
@@ -47,6 +48,9 @@ class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             raise ValueError(f"negative_rate is {self.negative_rate}: give a share in (0, 1]")
         if not 0.0 <= self.exploration <= 1.0:
             raise ValueError(f"exploration is {self.exploration}: give a share in [0, 1]")
+        if (other := set(self.capacities) ^ set(CAPACITIES)) or min(self.capacities.values()) < 1:
+            wrong = ", ".join(sorted(other)) or "one of them is below 1"
+            raise ValueError(f"capacities: give a number to each of {', '.join(CAPACITIES)} ({wrong})")
         if len(set(self.attributes)) != len(self.attributes) or len(self.attributes) > MOST_ATTRIBUTES:
             raise ValueError(f"attributes: give at most {MOST_ATTRIBUTES} names, each once")
 

@@ -30,6 +30,7 @@ Currency = Annotated[str, msgspec.Meta(min_length=3, max_length=3)]
 # 0 ms is 1970, the upper bound is the year 2100: anything outside is a unit mistake (seconds, microseconds).
 Millis = Annotated[int, msgspec.Meta(ge=0, le=4_102_444_800_000)]
 Minor = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
+Goods = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4,10}$")]
 Channel = Literal["cnp", "qr", "wallet", "transfer"]
 Proof = Literal["passed", "failed", "absent"]
 
@@ -49,6 +50,25 @@ class ScreenResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=F
     score: float
     matched_id: str | None
     band: Literal["clear", "review", "block"]
+
+
+class Documents(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """What order, payment and waybill say of one purchase of goods (the customs' match of three documents).
+
+    Parties are tokens of one purpose, so that equal people have equal tokens; the door makes them of names. Amounts are
+    in minor units of the payment's currency. Goods are codes of the Harmonized System, 4 to 10 digits. quantity: pieces
+    ordered; weight_grams: as the waybill declares it. What is not known stays absent and is not judged.
+    """
+
+    order_party: Id | None = None
+    payment_party: Id | None = None
+    waybill_party: Id | None = None
+    order_amount: Minor | None = None
+    waybill_amount: Minor | None = None
+    order_goods: Goods | None = None
+    waybill_goods: Goods | None = None
+    quantity: Annotated[float, msgspec.Meta(gt=0, le=10**9)] | None = None
+    weight_grams: Annotated[int, msgspec.Meta(gt=0, le=10**12)] | None = None
 
 
 class Event(
@@ -76,7 +96,11 @@ class Event(
 
 
 class Transaction(Event, frozen=True, tag="transaction", gc=False):
-    """A payment to be decided. `payer`, `payee`, `card`, `ip` are tokens; `attributes` are free numbers."""
+    """A payment to be decided. `payer`, `payee`, `card`, `ip` are tokens; `attributes` are free numbers.
+
+    payer_account, payee_account: tokens of the accounts money leaves and reaches, where `payer` and `payee` name people
+    otherwise; one account has one token on both sides, so that what it receives and what it pays can be told together.
+    """
 
     amount: Minor
     currency: Currency
@@ -108,6 +132,9 @@ class Transaction(Event, frozen=True, tag="transaction", gc=False):
     order_id: Id | None = None
     screen: ScreenResult | None = None
     attributes: dict[str, float] | None = None
+    payer_account: Id | None = None
+    payee_account: Id | None = None
+    documents: Documents | None = None
 
 
 BehaviourKind = Literal[
@@ -198,6 +225,8 @@ class ClearFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     phone: Text | None = None
     address: Text | None = None
     ship_name: Text | None = None
+    order_name: Text | None = None
+    waybill_name: Text | None = None
     ship_address: Text | None = None
     ip: Text | None = None
     birth_date: Text | None = None
@@ -232,12 +261,16 @@ def decode(line: bytes) -> AnyEvent:
     return event
 
 
-def _refuse_control_characters(event: AnyEvent) -> None:
+def _refuse_control_characters(event: msgspec.Struct, within: str = "$") -> None:
     for name in event.__struct_fields__:
         value = getattr(event, name)
         if isinstance(value, str) and _CONTROL.search(value):
-            raise EventError("control_characters", f"control character in text - at `$.{name}`")
+            raise EventError("control_characters", f"control character in text - at `{within}.{name}`")
         if isinstance(value, dict):
             for key in value:
                 if _CONTROL.search(key):
-                    raise EventError("control_characters", f"control character in a key - at `$.{name}`")
+                    raise EventError(
+                        "control_characters", f"control character in a key - at `{within}.{name}`"
+                    )
+        elif isinstance(value, msgspec.Struct):
+            _refuse_control_characters(value, f"{within}.{name}")

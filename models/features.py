@@ -14,6 +14,7 @@ from models.catalogue.buyer import BUYER
 from models.catalogue.feature import Feature
 from models.catalogue.payee import PAYEE
 from models.catalogue.place import PLACE
+from models.catalogue.signals import SIGNALS
 from models.columns import Float, Kind, attribute_column
 from models.view import View
 
@@ -22,7 +23,9 @@ CATALOGUE: tuple[Feature, ...] = (*BUYER, *PLACE, *PAYEE)
 NAMES: tuple[str, ...] = tuple(feature.name for feature in CATALOGUE)
 BY_NAME: dict[str, Feature] = {feature.name: feature for feature in CATALOGUE}
 INDEX: dict[str, int] = {name: index for index, name in enumerate(NAMES)}
-RULE_KINDS: dict[str, Kind] = {f.name: "flag" if f.unit == "flag" else "number" for f in CATALOGUE}
+RULE_KINDS: dict[str, Kind] = {
+    f.name: "flag" if f.unit == "flag" else "number" for f in (*CATALOGUE, *SIGNALS)
+}
 """Names and kinds for the rule language."""
 
 
@@ -43,6 +46,11 @@ def matrix(view: View, attributes: Sequence[str] = ()) -> Float:
         for index, feature in enumerate(CATALOGUE):
             out[:, index] = feature.formula(view)
     return out
+
+
+def signals(view: View) -> dict[str, Float]:
+    """The columns that only rules know, by name; the view has followed accounts and documents."""
+    return {signal.name: np.ascontiguousarray(signal.formula(view)) for signal in SIGNALS}
 
 
 def for_models(rows: Float) -> Float:

@@ -166,3 +166,11 @@ def act(index: int) -> Formula:
 
 def over_max(v: View) -> Float:
     return ratio(number(v.columns["amount_usd"]), v.profiles["customer"][:, MAX_USD])
+
+
+def flow(column: int) -> Formula:
+    return lambda v: v.flows[:, column]
+
+
+def documents(column: int) -> Formula:
+    return lambda v: v.documents[:, column]

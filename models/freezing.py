@@ -21,7 +21,7 @@ from models.rules.pack import load_pack
 from models.serving import Snapshot
 from models.state import arrays_of, restore_into
 
-FORMAT = 3
+FORMAT = 4
 
 
 class Frozen(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +42,7 @@ class Frozen(msgspec.Struct, frozen=True, kw_only=True):
 
 def _parts(engine: Engine) -> dict[str, object]:
     parts: dict[str, object] = dict(engine.state.parts())
+    parts.update(engine.relations.parts())
     parts.update({f"velocity/{name}": windows for name, windows in engine.velocities.windows.items()})
     parts["ledger"] = engine.ledger
     parts["vectors"] = engine.vectors

@@ -82,7 +82,8 @@ class View(NamedTuple):
     seconds since this value was last seen, −1 new, NaN no value. profiles: entity → (m, PROFILE_WIDTH + 1) of
     models.memory. outcomes: entity → (m, WIDTH) of models.outcomes.
     since: seconds since each of ACTS (m, 4). hours: surprise of the hour in nats (m,). columns: the row's own.
-    travel_km: from the card's last place to this one (m,).
+    travel_km: from the card's last place to this one (m,). flows: (m, WIDTH) of models.flows. documents: (m, WIDTH) of
+    models.trade.
     """
 
     times: npt.NDArray[np.int64]
@@ -95,3 +96,5 @@ class View(NamedTuple):
     hours: Float
     travel_km: Float
     columns: dict[str, Column]
+    flows: Float = np.empty((0, 0))
+    documents: Float = np.empty((0, 0))

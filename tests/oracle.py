@@ -33,6 +33,7 @@ from tests.oracle_features import (
     place_of,
     vector,
 )
+from tests.oracle_relations import Relations
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Verdict:
     refused: str | None = None
     features: dict[str, Value] = field(default_factory=dict)
     velocities: dict[str, Value] = field(default_factory=dict)
+    signals: dict[str, Value] = field(default_factory=dict)
     late: bool = False
     labelled: str | None = None
     unmatched: bool = False
@@ -91,7 +93,8 @@ class Oracle:
         self.capacities, self.packs, self.fx = capacities, packs, fx
         self.known: dict[str, dict[str, Entity]] = {name: {} for name in ENTITIES}
         self.pinned: set[tuple[str, str]] = set()
-        self.evicted = 0
+        self.relations = Relations(capacities)
+        self._evicted = 0
         self.accounts: list[Account] = []
         self.open = 0
         self.taken = 0
@@ -144,8 +147,12 @@ class Oracle:
         if not loose:
             return False
         del table[loose[0]]
-        self.evicted += 1
+        self._evicted += 1
         return True
+
+    @property
+    def evicted(self) -> int:
+        return self._evicted + self.relations.evicted
 
     # --- payments -----------------------------------------------------------------------------------
 
@@ -188,7 +195,8 @@ class Oracle:
             self.accounts[-1].deviation = None if deviation is None else float(np.float32(deviation))
         past = [p for name in ("card", "customer") if (e := of[name]) for p in e.payments()[:-1]]
         return Verdict(
-            decided=t.id, features=vector(t, usd, of), late=any(p.time > t.event_time for p in past),
+            decided=t.id, features=vector(t, usd, of), signals=self.relations.signals(t, usd),
+            late=any(p.time > t.event_time for p in past),
             velocities={a.rule: self._velocity(a, since, t, of[a.entity]) for a, since in self.asked.items()},
             examples=examples,
         )  # fmt: skip

@@ -297,3 +297,49 @@ def test_the_canaries_would_be_found_if_they_were_there() -> None:
     everything = b"\n".join(canary_lines(2000, seed=5))
     missing = {pattern for pattern in CANARY_PATTERNS if pattern not in everything}
     assert not missing
+
+
+def test_an_account_has_one_token_whichever_side_names_it() -> None:
+    """Where the sender names people, their accounts still tell who received what the other later pays."""
+    account = {"account": "DE00 SYNTH 1"}
+    received = payment(raw(payer="cust-1", clear={"payee_account": "de00-synth-1"}))
+    own = payment(raw(clear=account))
+    named = payment(raw(payer="cust-2", payee="shop", clear={**account, "payee_account": "FR00 SYNTH 2"}))
+    assert received.payee == own.payer == named.payer_account == TOKENS.token("account", "DE00SYNTH1")
+    assert named.payee_account == TOKENS.token("account", "FR00SYNTH2")
+    assert (received.payer_account, received.payee_account) == (None, None)
+    assert (own.payer_account, named.payer, named.payee) == (None, "cust-2", "shop")
+    assert payment(raw(clear={**account, "email": "ada@example.com"})).payer_account is None
+
+
+def test_parties_of_documents_are_tokens_of_names() -> None:
+    names = {"order_name": "SYNTH Ada", "waybill_name": "SYNTH Eve", "payer_name": " synth  ada"}
+    event = payment(raw(clear=names, documents={"order_amount": 1250, "order_goods": "610910"}))
+    assert event.documents is not None
+    assert event.documents.order_party == event.documents.payment_party == TOKENS.token("name", "synth ada")
+    assert event.documents.waybill_party == TOKENS.token("name", "synth eve")
+    assert (event.documents.order_amount, event.documents.order_goods) == (1250, "610910")
+    assert payment(raw(clear={"payer_name": "SYNTH Ada"})).documents is None
+    sent = payment(raw(clear=names, documents={"order_party": "own-token"}))
+    assert sent.documents is not None
+    assert sent.documents.order_party == "own-token"
+
+
+@pytest.mark.parametrize(
+    ("documents", "says"),
+    [
+        ({"order_party": "ada@example.com"}, "an e-mail address - at `$.documents.order_party`"),
+        ({"waybill_goods": "shirts"}, "`$.documents.waybill_goods`"),
+        ({"quantity": 0}, "`$.documents.quantity`"),
+        ({"order_amout": 5}, "order_amout"),
+    ],
+)
+def test_documents_are_held_to_their_form(documents: dict[str, object], says: str) -> None:
+    with pytest.raises(EventError) as refused:
+        door().protect(raw(documents=documents))
+    assert says in refused.value.detail
+
+
+def test_clear_values_are_looked_for_in_documents_too() -> None:
+    with pytest.raises(EventError, match="clear_data"):
+        door().protect(raw(documents={"order_party": "SYNTH Ada"}, clear={"order_name": "SYNTH Ada"}))

@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 
 from dataflow.simulate import Simulator
 from models import blend, learners
-from models.columns import ENTITIES
 from models.decision import Decision
 from models.engine import Engine, Output
-from models.engine_settings import EngineSettings
+from models.engine_settings import CAPACITIES, EngineSettings
 from models.errors import EventError
 from models.events import AnyEvent, Behaviour, Control, Evidence, Heartbeat, Label, Transaction, decode
 from models.examples import Example, publishes
@@ -214,11 +213,11 @@ def _control(times: dict[str, Any], kind: Any, version: str, payload: Any = None
 
 TIGHT = EngineSettings(
     settle_after_ms=2 * DAY, negative_rate=0.6, publish_every=5, ledger_rows=20, vector_rows=8192,
-    capacities={name: 3 if name in ("card", "customer") else 2 for name in ENTITIES},
+    capacities={name: 3 if name in ("card", "customer", "account") else 2 for name in CAPACITIES},
     explain_all=True, with_features=True,
 )  # fmt: skip
 ROOMY = msgspec.structs.replace(
-    TIGHT, settle_after_ms=DAY, publish_every=20, ledger_rows=300, capacities=dict.fromkeys(ENTITIES, 40)
+    TIGHT, settle_after_ms=DAY, publish_every=20, ledger_rows=300, capacities=dict.fromkeys(CAPACITIES, 40)
 )
 
 

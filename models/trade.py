@@ -1,0 +1,121 @@
+"""Whether order, payment and waybill tell one story, and whether the goods cost what such goods cost.
+
+Agreement is a pure function of the event's documents; what a document does not say is not judged. Prices are kept by
+goods (the Harmonized System's six digits of the order, else of the waybill): the mean and variance of the logarithm of
+US dollars a piece and a kilogram, over about the last MEMORY orders, answered before the order is added. One order
+moves the norm by no more than REACH deviations, so that an over-invoiced one does not teach what is usual.
+
+Sources: the three-document match of China's customs for cross-border retail imports; FATF and Egmont Group,
+"Trade-Based Money Laundering: Risk Indicators" (2021): prices far from the goods' norm, value out of proportion to
+weight, descriptions that differ between documents.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from models.columns import Float
+from models.entities import Arrays, EntityTable, Flags, Ints, grown
+from models.events import Documents, Transaction
+from models.hashing import hash_texts
+from models.kernels import kernel
+
+ENOUGH, REACH, MEMORY = 20, 3.0, 500
+"""Orders of the goods from which on a price is judged; see the module's docstring."""
+_SPREAD, _ORDERS = 0.5, 5.0
+# answers
+PARTIES_DIFFER, AMOUNTS_APART, GOODS_DIFFER, PRICE, VALUE_OF_WEIGHT = range(5)
+WIDTH = 5
+_HEADING, _SUBHEADING = 4, 6
+
+
+@kernel
+def _prices(slots: Ints, fresh: Flags, logs: Float, state: Float, out: Float) -> None:
+    for i in range(slots.shape[0]):
+        s = slots[i]
+        if s < 0:
+            continue
+        if fresh[i]:
+            state[s, :, :] = 0.0
+        for k in range(2):
+            value = logs[i, k]
+            if math.isnan(value):
+                continue
+            seen, mean, variance = state[s, k, 0], state[s, k, 1], state[s, k, 2]
+            # Half a log unit, as if five orders had spread so much, keeps young deviations honest.
+            spread = math.sqrt((variance * seen + _SPREAD * _SPREAD * _ORDERS) / (seen + _ORDERS))
+            if seen >= ENOUGH:
+                out[i, k] = (value - mean) / spread
+                value = min(max(value, mean - REACH * spread), mean + REACH * spread)
+            weight = 1.0 / min(seen + 1.0, np.float64(MEMORY))
+            delta = value - mean
+            state[s, k, 0] = seen + 1.0
+            state[s, k, 1] = mean + weight * delta
+            state[s, k, 2] = (1.0 - weight) * (variance + weight * delta * delta)
+
+
+def differ(documents: Documents) -> float:
+    """1.0 when two parties that are known differ, 0.0 when they agree, NaN for fewer than two."""
+    parties = [documents.order_party, documents.payment_party, documents.waybill_party]
+    known = [party for party in parties if party is not None]
+    return math.nan if len(known) < 2 else float(len(set(known)) > 1)
+
+
+def apart(documents: Documents, paid: int) -> float:
+    """How far the amounts of order, payment and waybill are apart, as a share of the largest; NaN for one alone."""
+    others = [documents.order_amount, documents.waybill_amount]
+    known = [paid, *(amount for amount in others if amount is not None)]
+    if len(known) < 2:
+        return math.nan
+    return (max(known) - min(known)) / max(known) if max(known) else 0.0
+
+
+def goods_differ(documents: Documents) -> float:
+    """1.0 when order and waybill name goods of different headings (four digits), NaN unless both name some."""
+    order, waybill = documents.order_goods, documents.waybill_goods
+    if order is None or waybill is None:
+        return math.nan
+    return float(order[:_HEADING] != waybill[:_HEADING])
+
+
+class GoodsPrices:
+    """What goods usually cost; see the module's docstring. capacity: most kinds of goods kept. 73 bytes each."""
+
+    def __init__(self, capacity: int) -> None:
+        self.table = EntityTable(capacity)
+        self.state: Float = np.zeros((0, 2, 3))
+
+    def advance(self, payments: Sequence[Transaction], usd: Float) -> Float:
+        """Judge the documents of m payments in stream order and take their prices in; (m, WIDTH), NaN = not judged."""
+        out = np.full((len(payments), WIDTH), np.nan)
+        with_documents = [(i, t, t.documents) for i, t in enumerate(payments) if t.documents is not None]
+        if not with_documents:
+            return out
+        logs = np.full((len(with_documents), 2), np.nan)
+        for row, (i, t, documents) in enumerate(with_documents):
+            out[i, :3] = differ(documents), apart(documents, t.amount), goods_differ(documents)
+            if usd[i] > 0:
+                pieces, grams = documents.quantity, documents.weight_grams
+                logs[row, 0] = math.log(usd[i] / pieces) if pieces else math.nan
+                logs[row, 1] = math.log(usd[i] / grams * 1000.0) if grams else math.nan
+        goods = [d.order_goods or d.waybill_goods or "" for _, _, d in with_documents]
+        keys = hash_texts([code[:_SUBHEADING] for code in goods])
+        slots, fresh = self.table.assign(keys, np.ones(keys.shape[0], dtype=np.bool_))
+        if self.state.shape[0] < self.table.size:
+            self.state = grown(self.state, self.table.size)
+        judged = np.full((len(with_documents), 2), np.nan)
+        _prices(slots, fresh, logs, self.state, judged)
+        out[[i for i, _, _ in with_documents], 3:] = judged
+        return out
+
+    def arrays(self) -> Arrays:
+        """State for the checkpoint."""
+        return {"state": self.state} | {f"table.{name}": a for name, a in self.table.arrays().items()}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Take the state of a checkpoint."""
+        self.state = np.array(arrays["state"])
+        self.table.restore({name: arrays[f"table.{name}"] for name in self.table.arrays()})
