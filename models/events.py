@@ -214,7 +214,10 @@ AnyEvent = Transaction | Behaviour | Label | Heartbeat | Settlement | Control
 
 
 class ClearFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Personal data as a sender hands it to the door, under the key `clear`. It never leaves the door."""
+    """Personal data as a sender hands it to the door, under the key `clear`. It never leaves the door.
+
+    Envelopes name their fields by position: a new one goes to the end.
+    """
 
     payer_name: Text | None = None
     payee_name: Text | None = None
@@ -225,14 +228,16 @@ class ClearFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     phone: Text | None = None
     address: Text | None = None
     ship_name: Text | None = None
-    order_name: Text | None = None
-    waybill_name: Text | None = None
     ship_address: Text | None = None
     ip: Text | None = None
     birth_date: Text | None = None
+    order_name: Text | None = None
+    waybill_name: Text | None = None
 
 
-EVENT_FIELDS = sorted({name for kind in get_args(AnyEvent) for name in kind.__struct_fields__} | {"type"})
+EVENT_FIELDS = sorted(
+    {name for kind in (*get_args(AnyEvent), Documents) for name in kind.__struct_fields__} | {"type"}
+)
 _decoder = msgspec.json.Decoder(AnyEvent)
 _encoder = msgspec.json.Encoder()
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")

@@ -331,7 +331,7 @@ def test_parties_of_documents_are_tokens_of_names() -> None:
         ({"order_party": "ada@example.com"}, "an e-mail address - at `$.documents.order_party`"),
         ({"waybill_goods": "shirts"}, "`$.documents.waybill_goods`"),
         ({"quantity": 0}, "`$.documents.quantity`"),
-        ({"order_amout": 5}, "order_amout"),
+        ({"order_amout": 5}, "`order_amount` is meant"),
     ],
 )
 def test_documents_are_held_to_their_form(documents: dict[str, object], says: str) -> None:
