@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.errors import SnapshotError
-from models.learner_report import Change, Mark
+from models.learner_report import Change, Mark, Trial
 from models.quality import Ranking
 from models.settled import NOWHERE, Origin, SettledWindow
 from models.snapshot import BASE, CANDIDATES, STACK
@@ -150,6 +150,19 @@ class Champions:
         return list(self.changes)[max(len(self.changes) - (self.made - made), 0) :]
 
     # tests
+
+    def trial(self, name: str) -> Trial | None:
+        """How the test of a candidate against the champion stands; None where there is none to tell of."""
+        blocks, policy = self._losses(), self.policy
+        if name == self.champion or name not in CANDIDATES or not blocks:
+            return None
+        return Trial(
+            name=name, blocks=len(blocks), blocks_needed=policy.blocks, frauds=sum(found for _, found, _ in self._blocks),
+            frauds_needed=policy.fewest_frauds, z=_told(self.advantage(name, self.champion, blocks)), z_needed=policy.z,
+            gain=_told(1.0 - self._loss(name, blocks) / self._loss(self.champion, blocks)), gain_needed=policy.gain,
+            passed=self._streaks.get(name, 0), passes_needed=policy.consecutive,
+            waits=max(max(self._free, self._barred.get(name, 0)) - self.settled, 0),
+        )  # fmt: skip
 
     def advantage(self, name: str, over: str, blocks: Sequence[Float]) -> float:
         """z of the mean difference in block losses, positive when `name` is better; NaN where one did not speak."""
@@ -279,3 +292,7 @@ class Champions:
         self.changes.append(change)
         self.made += 1
         return change
+
+
+def _told(value: float) -> float | None:
+    return value if math.isfinite(value) else None

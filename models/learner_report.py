@@ -28,6 +28,28 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     calibration_error: float | None = None
 
 
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """The test of a challenger against the champion (models/champions.py), over blocks of settled examples.
+
+    z: of the difference in log-loss, above 0 when the challenger is better; gain: share of the champion's log-loss that
+    it saves. passed: checks passed in a row. waits: examples until it may be promoted at all (after a change, or after it
+    was taken back). *_needed: what promotion takes. None: not defined yet.
+    """
+
+    name: str
+    blocks: int
+    blocks_needed: int
+    frauds: int
+    frauds_needed: int
+    z: float | None
+    z_needed: float
+    gain: float | None
+    gain_needed: float
+    passed: int
+    passes_needed: int
+    waits: int
+
+
 class CorridorStanding(msgspec.Struct, frozen=True, kw_only=True):
     """The champion in one corridor: shares of fraud expected and observed among settled payments.
 
@@ -155,6 +177,7 @@ class LearnerReport(msgspec.Struct, frozen=True, kw_only=True):
     champion: str
     pinned: str | None = None
     standings: list[Standing] = []
+    trials: list[Trial] = []
     corridors: list[CorridorStanding] = []
     calibration: list[CalibrationBin] = []
     points: list[QualityPoint] = []

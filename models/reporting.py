@@ -42,6 +42,7 @@ def report_of(
         at=at, version=version, examples=examples, frauds=frauds, champion=champions.champion,
         pinned=None if pin is None else f"{pin.actor}: {pin.reason}",
         standings=[found for found in standings if found.settled],
+        trials=[trial for name in COLUMNS if (trial := champions.trial(name)) is not None],
         corridors=corridor_standings(settled, COLUMNS, column),
         calibration=calibration_bins(settled, column),
         points=list(points.kept),

@@ -95,6 +95,33 @@ def test_a_truly_better_challenger_is_promoted_within_ten_thousand_examples_and_
     assert changes[0].actor == "learner"
 
 
+def test_a_trial_tells_how_near_a_challenger_is() -> None:
+    logit, fraud, weight, generator = examples(4000)
+    risks, champions = said(logit, (1.2, 1.2, 0.3, 1.2), generator), Champions(QUICK)
+    assert champions.trial("forest") is None
+    for start in range(0, len(risks), EVERY):
+        part = slice(start, start + EVERY)
+        before = champions.trial("forest")
+        if fed(champions, risks[part], fraud[part], weight[part], EVERY):
+            break
+    assert before is not None
+    assert (before.passed, before.passes_needed, before.waits) == (
+        QUICK.consecutive - 1,
+        QUICK.consecutive,
+        0,
+    )
+    assert champions.champion == "forest"
+    assert champions.trial("forest") is None
+    assert champions.trial(BASE) is None
+    after = champions.trial(STACK)
+    assert after is not None
+    assert after.z is not None
+    assert after.gain is not None
+    assert after.z < -QUICK.z
+    assert after.gain < 0.0
+    assert (after.passed, after.waits, after.blocks) == (0, QUICK.cool_down, QUICK.blocks)
+
+
 def test_a_worse_challenger_is_never_promoted() -> None:
     assert run((0.4, 0.8, 0.8, 0.8), 20_000, 3) == []
 
