@@ -25,6 +25,8 @@ CONTENT_FORM = re.compile(r"content_[0-9]{1,9}_[b-x]{32}")
 # Many digits in a row, perhaps in groups: rare enough that the exact search behind it may be slow.
 _SUSPECT = re.compile(r"[0-9][0-9 -]{12}")
 _DIGITS_AND_GAPS = bytes(48 if chr(byte) in "0123456789 -" else 32 for byte in range(256))
+_LONG = b"0" * 13
+_EVENT_TIME, _RECEIVED_AT = b'"event_time":', b'"received_at":'
 _ENVELOPE_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=."
 _RUN = re.compile(r"[0-9A-Fa-f]+")
 _DIGITS = re.compile(r"[0-9]{13,}")
@@ -68,18 +70,42 @@ _DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
 
 def is_envelope(text: str) -> bool:
     """True when `text` has the outer form of a sealed envelope (alerts.custody.envelope describes it)."""
-    parts = text.split(".")
     return (
-        len(parts) == 4
-        and parts[0] == "e1"
-        and len(parts[1]) == 24
+        text.startswith("e1.")
+        and text.find(".", 3) == 27
+        and text.count(".") == 3
         and not text.encode("utf-8", "replace").translate(None, _ENVELOPE_BYTES)
     )
 
 
 def may_hold_clear(line: bytes) -> bool:
     """A quick look at an event encoded without times and envelope: False means no card number, no mailbox."""
-    return b"@" in line or b"0000000000000" in line.translate(_DIGITS_AND_GAPS)
+    return b"@" in line or _LONG in line.translate(_DIGITS_AND_GAPS)
+
+
+def may_hold_more(line: bytes, event: Any) -> bool:
+    """A quick look at an event and the line it came as: False means no card number and no mailbox.
+
+    The two times are runs of as many digits as the shortest card number has; a line must have these two runs where they
+    belong, and no third. Escapes and exponents can hide digits.
+    """
+    if b"@" in line or b"\\" in line or (getattr(event, "amount", None) or 0) >= _LARGE:
+        return True
+    numbers = getattr(event, "attributes", None)
+    if numbers and not all(-_LARGE < number < _LARGE for number in numbers.values()):
+        return True
+    marks = line.translate(_DIGITS_AND_GAPS)
+    if marks.count(_LONG) != 2:
+        return True
+    paid, received = line.find(_EVENT_TIME), line.find(_RECEIVED_AT)
+    return (
+        paid < 0
+        or received < 0
+        or marks[paid + 13 : paid + 26] != _LONG
+        or marks[received + 14 : received + 27] != _LONG
+        or marks[paid + 26] == 48
+        or marks[received + 27] == 48
+    )
 
 
 def find_clear(event: Any, clear: ClearFields | None = None) -> str | None:
@@ -92,14 +118,9 @@ def find_clear(event: Any, clear: ClearFields | None = None) -> str | None:
     >>> find_clear(Heartbeat(id="a", event_time=0, received_at=0, component="mail a.b@example.com"))
     'an e-mail address - at `$.component`'
     """
-    content, envelope = event.content, event.envelope
-    if content is not None and not CONTENT_FORM.fullmatch(content):
-        return "not a content token - at `$.content`"
-    if envelope is not None and not is_envelope(envelope):
-        return "not a sealed envelope - at `$.envelope`"
-    address = getattr(event, "ip", None)
-    if address is not None and _is_address(address):
-        return "an IP address where a token belongs - at `$.ip`"
+    misplaced = find_misplaced(event)
+    if misplaced is not None:
+        return misplaced
     text, unusual = _joined(event)
     if unusual or "@" in text or _SUSPECT.search(text):
         for place, part in texts(event):
@@ -107,6 +128,19 @@ def find_clear(event: Any, clear: ClearFields | None = None) -> str | None:
             if found is not None:
                 return f"{found} - at `{place}`"
     return None if clear is None else find_repeated(event, clear, text)
+
+
+def find_misplaced(event: Any) -> str | None:
+    """What does not have the form its field must have: content token, envelope, address token; None for nothing."""
+    content, envelope = event.content, event.envelope
+    if content is not None and not CONTENT_FORM.fullmatch(content):
+        return "not a content token - at `$.content`"
+    if envelope is not None and not is_envelope(envelope):
+        return "not a sealed envelope - at `$.envelope`"
+    address = getattr(event, "ip", None)
+    if address is not None and ("." in address or ":" in address) and _is_address(address):
+        return "an IP address where a token belongs - at `$.ip`"
+    return None
 
 
 def _joined(event: Any) -> tuple[str, bool]:
@@ -201,8 +235,6 @@ def _is_pan(digits: str) -> bool:
 
 
 def _is_address(text: str) -> bool:
-    if "." not in text and ":" not in text:
-        return False
     try:
         ipaddress.ip_address(text)
     except ValueError:

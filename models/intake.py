@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from models.clear_data import find_clear, may_hold_clear
+from models.clear_data import find_clear, find_misplaced, may_hold_more
 from models.columns import Float
 from models.decision import Counters, DeadLetter
 from models.errors import EventError
@@ -91,10 +91,12 @@ def read(item: Item, counters: Counters) -> AnyEvent | DeadLetter:
             )
     name = _COUNTER[type(event)]
     setattr(counters, name, getattr(counters, name) + 1)
-    if item.line is not None and may_hold_clear(item.line):
-        found = find_clear(event)
+    line = item.line
+    if line is not None:
+        # The slow search only where the line shows more long numbers than its times, or a mailbox.
+        found = find_clear(event) if may_hold_more(line, event) else find_misplaced(event)
         if found is not None:
-            letter = refused(event, item.place, item.line, "clear_data", found, counters)
+            letter = refused(event, item.place, line, "clear_data", found, counters)
             # The id may be the very thing: it stays in the sealed bytes only.
             return msgspec.structs.replace(letter, event_id=None)
     if event.event_time > event.received_at + FUTURE_TOLERANCE_MS:
