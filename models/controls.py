@@ -8,7 +8,7 @@ import msgspec
 
 from models.champions import AUTOMATIC, COLUMNS
 from models.columns import ENTITIES
-from models.containment import changed
+from models.containment import changed, held, holding
 from models.errors import MoneyError, RuleError, SnapshotError
 from models.events import Control
 from models.examples import Choice
@@ -60,13 +60,12 @@ def _apply(engine: Engine, event: Control, output: Output) -> None:
             engine.fx = FxTable.from_json(payload)
         case "thresholds":
             engine.thresholds = msgspec.json.decode(payload, type=Thresholds)
-        case "containment":
-            engine.containments = changed(engine.containments, payload, event.version)
+        case "containment" | "limits":
+            engine.containments = changed(
+                engine.containments, event.kind, payload, event.version, event.received_at
+            )
         case "model":
-            data = engine.artefacts.get(event.artefact or event.version)
-            if data is None:
-                raise SnapshotError(f"the snapshot {event.artefact or event.version!r} is not at hand")
-            engine.snapshot = Snapshot.from_bytes(data)
+            _serve(engine, event)
         case "champion":
             _choose(engine, event, output)
         case "pin" | "unpin":
@@ -78,6 +77,21 @@ def _apply(engine: Engine, event: Control, output: Output) -> None:
             raise _UnsupportedError(
                 f"Control of kind {event.kind!r} is not in use yet; use rules or containment"
             )
+
+
+def _serve(engine: Engine, event: Control) -> None:
+    """Let the named snapshot serve; with a payload it is held in place, and what is published meanwhile waits."""
+    named = event.artefact or event.version
+    until: msgspec.Raw | None = event.payload
+    if until is None and holding(engine.containments, event.received_at):
+        return
+    data = engine.artefacts.get(named)
+    if data is None:
+        raise SnapshotError(f"the snapshot {named!r} is not at hand")
+    snapshot = Snapshot.from_bytes(data)
+    if until is not None:
+        engine.containments = held(engine.containments, until, event.version, named)
+    engine.snapshot = snapshot
 
 
 def _choose(engine: Engine, event: Control, output: Output) -> None:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from models.columns import Column, Float
+from models.containment import Containment, asked, weighed
 from models.counterfactual import counterfactual
-from models.decision import Action, Counterfactual, Decision, Reason, Versions
+from models.decision import Counterfactual, Decision, Reason, Versions
 from models.events import AnyEvent, Transaction
 from models.reasons import model_reasons, rule_reason
 from models.risk import Verdict, by_band, decide
 from models.rows import corridor_of
+from models.rules.compiled import CompiledPack
 from models.serving import Snapshot
 from models.state import Placed
 from models.view import View
@@ -53,7 +55,7 @@ class _Owed(NamedTuple):
     """What is told of a transaction beyond its band: its rules (places in the pack), containments and verdict."""
 
     rules: list[int]
-    contained: list[Action]
+    contained: list[Containment]
     verdict: Verdict
 
 
@@ -74,18 +76,21 @@ def decisions_of(
         hit_rows.setdefault(row, []).append(rule)
     risks, exploring, in_force = scored.risk.tolist(), explore.tolist(), engine.containments
     quiet = by_band(engine.thresholds, scored.risk)
+    usd = np.asarray(columns["amount_usd"]).tolist()
     owed: dict[int, _Owed] = {}
     for i, t in enumerate(payments):
         rules = hit_rows.get(i, _NOTHING)
-        contained: list[Action] = [c.action for c in in_force if c.covers(t)] if in_force else []
+        contained = [c for c in in_force if c.covers(t, usd[i])] if in_force else []
         if rules or contained or exploring[i]:
             hits = [pack.rules[r].hit for r in rules]
-            verdict = decide(engine.thresholds, risks[i], hits, contained, exploring[i])
+            verdict = decide(
+                engine.thresholds, weighed(contained, risks[i]), hits, asked(contained), exploring[i]
+            )
             owed[i] = _Owed(rules, contained, verdict)
         elif quiet[i].band != "low" or settings.explain_all:
             owed[i] = _Owed(rules, contained, quiet[i])
     reasons = _reasons(engine, owed, scored.snapshots, columns, values, vectors)
-    contexts = _contexts(payments, np.asarray(columns["amount_usd"]).tolist())
+    contexts = _contexts(payments, usd)
     scores, lateness = _scores(scored), late.tolist()
     versions = {s.version: _versions(engine, s) for s in scored.snapshots}
     out = []
@@ -105,12 +110,13 @@ def decisions_of(
         why = reasons.get(i, [])
         contrast: Counterfactual | None = None
         if why and settings.evidence:
-            contrast = counterfactual(view, i, snapshot, engine.thresholds, risks[i], hits, more.contained)
+            risk, measures = weighed(more.contained, risks[i]), asked(more.contained)
+            contrast = counterfactual(view, i, snapshot, engine.thresholds, risk, hits, measures)
         out.append(
             Decision(
                 id=t.id, event_time=t.event_time, risk=risks[i], band=more.verdict.band, action=more.verdict.action,
                 rules=hits, reasons=why,
-                not_assessed=[pack.rules[int(r)].id for r in np.flatnonzero(verdicts[:, i] == -1)] if why else [],
+                not_assessed=_not_assessed(pack, verdicts[:, i]) if i in reasons else [],
                 scores=scores[i], versions=versions[snapshot.version], context=contexts[i], late=lateness[i],
                 explored=more.verdict.explored, counterfactual=contrast,
                 features=(
@@ -142,10 +148,14 @@ def _reasons(
         _, shares = snapshot.shares(vectors[part])
         for i, of_model in zip(part, model_reasons(values[part], shares, snapshot.features), strict=True):
             why = [rule_reason(pack.rules[r], columns, i) for r in owed[i].rules]
-            why.extend(_contained(action) for action in owed[i].contained)
+            why.extend(c.reason() for c in owed[i].contained)
             why.extend(of_model)
             out[i] = why
     return out
+
+
+def _not_assessed(pack: CompiledPack, verdicts: np.ndarray) -> list[str]:
+    return [pack.rules[r].id for r in np.flatnonzero(verdicts == -1).tolist()]
 
 
 def _versions(engine: Engine, snapshot: Snapshot) -> Versions:
@@ -160,13 +170,6 @@ def _scores(scored: Scored) -> list[dict[str, float]]:
     if any(np.isnan(values).any() for values in scored.by_model.values()):
         rows = [{name: p for name, p in row.items() if not math.isnan(p)} for row in rows]
     return rows or [{} for _ in scored.snapshots]
-
-
-def _contained(action: Action) -> Reason:
-    return Reason(
-        code="containment", kind="containment", text_en=f"a containment in force asks for {action}",
-        text_zh=f"生效中的遏制措施要求 {action}",
-    )  # fmt: skip
 
 
 def _features(names: Sequence[str], row: Float) -> dict[str, float | None]:

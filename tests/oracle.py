@@ -65,6 +65,36 @@ class Verdict:
     labelled: str | None = None
     unmatched: bool = False
     examples: tuple[tuple[str, bool], ...] = ()
+    contained: tuple[str, ...] = ()
+    rules_only: bool = False
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A containment as the oracle keeps it."""
+
+    version: str
+    scope: dict[str, str]
+    until: int
+    action: str
+    above: float | None
+    rules_only: bool
+
+    def is_for(self, t: Transaction, usd: float) -> bool:
+        """Whether it speaks of this payment."""
+        if t.received_at > self.until or (self.above is not None and usd <= self.above):
+            return False
+        names = _names(t) | {"channel": t.channel, "issuer_country": t.issuer_country or ""}
+        for key, wanted in self.scope.items():
+            if key == "party":
+                fits = wanted in (t.payer, t.payee, t.merchant)
+            elif key == "corridor" and ":" not in wanted:
+                fits = names["corridor"].split(":")[0] == wanted
+            else:
+                fits = names.get(key) == wanted
+            if not fits:
+                return False
+        return True
 
 
 @dataclass
@@ -100,6 +130,7 @@ class Oracle:
         self.taken = 0
         self.clock = 0
         self.asked = dict.fromkeys(asked, 0)
+        self.measures: list[Measure] = []
 
     def take(self, event: AnyEvent | EventError) -> Verdict:
         """Take the next event of the stream."""
@@ -193,12 +224,14 @@ class Oracle:
         deviation = deviation_of(of[by], usd)
         if self.accounts and self.accounts[-1].id == t.id:
             self.accounts[-1].deviation = None if deviation is None else float(np.float32(deviation))
+        measures = [m for m in self.measures if m.is_for(t, usd)]
         past = [p for name in ("card", "customer") if (e := of[name]) for p in e.payments()[:-1]]
         return Verdict(
             decided=t.id, features=vector(t, usd, of), signals=self.relations.signals(t, usd),
             late=any(p.time > t.event_time for p in past),
             velocities={a.rule: self._velocity(a, since, t, of[a.entity]) for a, since in self.asked.items()},
-            examples=examples,
+            examples=examples, contained=tuple(m.action for m in measures),
+            rules_only=any(m.rules_only for m in measures),
         )  # fmt: skip
 
     def _velocity(self, a: Asked, since: int, t: Transaction, entity: Entity | None) -> Value:
@@ -294,6 +327,22 @@ class Oracle:
             key = named["entity"], named["key"]
             if named["key"] in self.known[named["entity"]]:
                 (self.pinned.add if event.kind == "pin" else self.pinned.discard)(key)
+            return Verdict()
+        if event.kind in ("containment", "limits"):
+            told = msgspec.json.decode(event.payload)
+            if "lift" in told:
+                self.measures = [m for m in self.measures if m.version != told["lift"]]
+                return Verdict()
+            if "planet" in told["scope"]:
+                return Verdict(refused="control_refused")
+            self.measures = [m for m in self.measures if m.version != event.version]
+            action = "HOLD" if event.kind == "limits" else told.get("action", "APPROVE")
+            self.measures.append(
+                Measure(
+                    event.version, told["scope"], told["until"], action, told.get("above_usd"),
+                    told.get("rules_only", False),
+                )
+            )  # fmt: skip
             return Verdict()
         return Verdict(refused="control_unsupported")
 

@@ -424,8 +424,9 @@ def vector(t: Transaction, usd: float, of: dict[str, Entity | None]) -> dict[str
     if at is not None and placed:
         # the latest in time; of equal times the one that came last
         last = max(enumerate(placed), key=lambda pair: (pair[1].time, pair[0]))[1]
-        away = at != last.place
         km = distance_km(str(last.place), at)
+        # A country that is not on the map lies nowhere: neither flag nor speed can be told.
+        away = None if math.isnan(km) else at != last.place
         speed = None if math.isnan(km) else km / (max(now - last.time, 60_000) / HOUR)
     hour, weekday = local_hour_and_day(t)
     origin = t.payer_country or t.issuer_country

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from dataflow.simulate import Simulator
 from models import blend, learners
-from models.decision import Decision
+from models.decision import ACTIONS, Decision
 from models.engine import Engine, Output
 from models.engine_settings import CAPACITIES, EngineSettings
 from models.errors import EventError
@@ -23,7 +23,7 @@ from models.examples import Example, publishes
 from models.features import BY_NAME, NAMES
 from models.learners import OnlineLearner
 from models.money import FxTable
-from models.risk import DECLINES, Thresholds
+from models.risk import DECLINES, Thresholds, strictest
 from models.rules.pack import load_pack
 from models.rules.rule import Pack
 from models.serving import Snapshot
@@ -158,6 +158,19 @@ _controls = st.sampled_from([
     {"kind": "unpin", "version": "p", "payload": msgspec.Raw(b'{"entity":"card","key":"card-1"}')},
     {"kind": "lists", "version": "l"},
 ])  # fmt: skip
+_scopes = st.sampled_from([
+    {}, {"card": "card-0"}, {"party": "shop-1"}, {"party": "who-1", "channel": "cnp"}, {"corridor": "CN>US"},
+    {"corridor": "??>??:USD:cnp"}, {"bin": "400000"}, {"partner": "psp-0"}, {"device": "dev-1"}, {"planet": "Mars"},
+    {"issuer_country": "CN", "payee": "payee-1"},
+])  # fmt: skip
+_measures = st.one_of(
+    st.fixed_dictionaries({
+        "kind": st.just("containment"), "scope": _scopes, "action": st.sampled_from(ACTIONS[1:]),
+    }),
+    st.fixed_dictionaries({"kind": st.just("limits"), "scope": _scopes, "above_usd": st.sampled_from([0, 5, 123.45])}),
+    st.fixed_dictionaries({"kind": st.just("containment"), "scope": _scopes, "rules_only": st.just(True)}),
+    st.fixed_dictionaries({"kind": st.sampled_from(["containment", "limits"]), "lift": st.sampled_from("AB")}),
+)  # fmt: skip
 _back = st.integers(0, 12)
 _plans = st.one_of(
     *[st.tuples(st.just("pay"), _payments)] * 6,
@@ -166,6 +179,9 @@ _plans = st.one_of(
     st.tuples(st.just("again"), _back),
     st.tuples(st.just("altered"), _back),
     st.tuples(st.just("control"), _controls),
+    st.tuples(
+        st.just("measure"), st.tuples(st.sampled_from("AB"), st.sampled_from([0, HOUR, 9 * DAY]), _measures)
+    ),
     st.tuples(st.just("other"), st.sampled_from([b"{", b"[]", b'{"type":"transaction","id":"x"}', None])),
 )
 
@@ -189,6 +205,13 @@ def hostile(draw: st.DrawFn, most: int = 45) -> list[Entry]:
             events.append(Behaviour(**times, **plan))
         elif kind == "control":
             events.append(_control(times, **plan))
+        elif kind == "measure":
+            version, lasts, told = plan
+            payload = {name: value for name, value in told.items() if name != "kind"}
+            if "lift" not in payload:
+                payload["until"] = now + lasts
+            raw = msgspec.Raw(msgspec.json.encode(payload))
+            events.append(_control(times, told["kind"], version, raw))
         elif kind == "other":
             events.append(plan if plan is not None else Heartbeat(**times, component="c"))
         elif kind == "label":
@@ -290,6 +313,14 @@ def compare(decision: Decision, verdict: Verdict) -> None:
     assert decision.late == verdict.late
 
 
+def assert_contained(decision: Decision, verdict: Verdict, thresholds: Thresholds) -> None:
+    """Band, action and reasons are what the models and the measures in force ask for (the rules are shadows)."""
+    assert decision.band == thresholds.band(0.0 if verdict.rules_only else decision.risk)
+    asked = thresholds.high_action if decision.explored else thresholds.action(decision.band)
+    assert decision.action == strictest([asked, *verdict.contained])  # type: ignore[list-item]
+    assert len(verdict.contained) == sum(reason.kind == "containment" for reason in decision.reasons)
+
+
 def check(entries: Sequence[Entry], engine: Engine, oracle: Oracle, output: Output) -> None:
     """A whole stream's output against the oracle."""
     versions = [Snapshot.untrained(NAMES).version]
@@ -305,6 +336,7 @@ def check(entries: Sequence[Entry], engine: Engine, oracle: Oracle, output: Outp
             decision = first[verdict.decided] = next(decisions)
             assert decision.id == verdict.decided
             compare(decision, verdict)
+            assert_contained(decision, verdict, engine.thresholds)
             assert decision.versions.model == versions[published], "a model serves from the row after it on"
             late += verdict.late
             if engine.settings.enforced and decision.action in DECLINES:
