@@ -18,6 +18,7 @@ import numpy.typing as npt
 from river import base
 
 from models.forest import Forest
+from models.forest_trees import Given, row_of
 from models.scaling import Row
 from models.tree_walk import grove_of, walk_block
 
@@ -56,7 +57,7 @@ class RefittedBoosting(base.Classifier):
     @staticmethod
     def inputs(row: Row) -> dict[int, float]:
         """What the model reads of a row: the raw values that are there."""
-        return {j: value for j, value in enumerate(row.raw.tolist()) if math.isfinite(value)}
+        return Given.of(row.raw)
 
     def learn_one(  # type: ignore[override]
         self, x: dict[int, float], y: bool, w: float = 1.0, key: int = -1
@@ -78,9 +79,8 @@ class RefittedBoosting(base.Classifier):
             self._grow()
         if self._taken >= KEPT:
             self._place.pop(int(self._keys[at]), None)
-        row = np.full(self.features, np.nan, dtype=np.float32)
         # XGBoost takes no infinite number, and some 64-bit ones would become that.
-        row[list(x)] = np.clip(list(x.values()), -_LARGEST, _LARGEST)
+        row = np.clip(row_of(x, self.features), -_LARGEST, _LARGEST)
         self._rows[at], self._fraud[at], self._weight[at], self._keys[at] = row, y, w, key
         if key >= 0:
             self._place[key] = at
@@ -110,9 +110,8 @@ class RefittedBoosting(base.Classifier):
 
     def predict_proba_one(self, x: dict[int, float]) -> dict[bool, float]:  # type: ignore[override]
         """Probability by the last two fits (of the sampled world; calibration undoes the sampling)."""
-        row, z = np.full((1, self.features), np.nan), np.empty(1)
-        row[0, list(x)] = list(x.values())
-        walk_block(row, 1, grove_of(self._trees), z)
+        z = np.empty(1)
+        walk_block(row_of(x, self.features)[None, :], 1, grove_of(self._trees), z)
         fraud = 1.0 / (1.0 + math.exp(-z[0]))
         return {True: fraud, False: 1.0 - fraud}
 

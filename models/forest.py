@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from river import forest
 from river.tree.base import Branch
 
+from models.forest_trees import Given, TableForest
 from models.scaling import Row
 
 Float = npt.NDArray[np.float64]
@@ -53,7 +53,7 @@ class BoundedForest:
     name = "forest"
 
     def __init__(self, features: int, seed: int = 7) -> None:
-        self._model: Any = forest.ARFClassifier(
+        self._model: Any = TableForest(
             n_models=TREES,
             max_features=24,
             lambda_value=2,
@@ -68,7 +68,7 @@ class BoundedForest:
     @staticmethod
     def inputs(row: Row) -> dict[int, float]:
         """What the model reads of a row: the raw values that are there."""
-        return {j: value for j, value in enumerate(row.raw.tolist()) if math.isfinite(value)}
+        return Given.of(row.raw)
 
     def learn_one(self, x: dict[int, float], y: bool, w: float = 1.0) -> None:
         """Learn one labelled example; a weight of n counts as n repeats (rounded down, from 1 to MOST_REPEATS)."""

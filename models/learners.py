@@ -99,9 +99,11 @@ class OnlineLearner:
                 self.champions.add(self._said(x, raw), fraud, stands_for, key, origin)
         self._scale.update(x)
         row = self._scale.apply(x)
-        for model in (self._logistic, self._forest, self._half_space):
+        for model in (self._logistic, self._half_space):
             model.learn_one(model.inputs(row), fraud, weight)
-        self._boosted.learn_one(self._boosted.inputs(row), fraud, weight, key)
+        given = self._forest.inputs(row)  # the boosted trees read the same
+        self._forest.learn_one(given, fraud, weight)
+        self._boosted.learn_one(given, fraud, weight, key)
         self.examples += 1
         self.frauds += fraud
         if self.examples == FIRST_VIEW or self.examples % REFRESH == 0:
