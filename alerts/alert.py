@@ -13,13 +13,15 @@ from typing import Literal
 
 import msgspec
 
-from models.decision import BANDS, Band, Decision
+from models.decision import BANDS, Band, Decision, RuleHit
 
 MERGE_WINDOW_MS = 24 * 3600 * 1000
 MAX_EVENTS_KEPT = 50
+MODEL = "MODEL"
+"""Typology and cause of what no rule but the models' risk raised."""
 
 Severity = Literal["S1", "S2", "S3", "S4"]
-Status = Literal["open", "acknowledged", "snoozed", "escalated", "resolved"]
+Status = Literal["open", "acknowledged", "snoozed", "escalated", "proposed", "resolved"]
 Verdict = Literal["fraud", "legitimate", "unsure"]
 SEVERITY_OF_BAND: dict[Band, Severity] = {"critical": "S1", "high": "S2", "medium": "S3", "low": "S4"}
 
@@ -28,7 +30,8 @@ class AlertHit(msgspec.Struct, frozen=True, kw_only=True):
     """One decision that belongs in front of a person; the store merges it into an alert.
 
     ordinal: position among all hits of the stream (1, 2, …): a hit at or below the store's cursor was
-    already written. priority = risk × amount in USD.
+    already written. priority = risk × amount in USD. causes: what alone would have raised it: ids of live rules of
+    severity high or above, and MODEL for a risk in band high or above.
     """
 
     ordinal: int
@@ -41,6 +44,7 @@ class AlertHit(msgspec.Struct, frozen=True, kw_only=True):
     entity_kind: str
     entity: str
     decision: Decision
+    causes: tuple[str, ...] = ()
 
 
 class Alert(msgspec.Struct, kw_only=True):
@@ -48,6 +52,9 @@ class Alert(msgspec.Struct, kw_only=True):
 
     first_time/last_time: event times of first and last hit. decision: the worst hit's (highest risk).
     event_ids: the newest MAX_EVENTS_KEPT hits. claim lapses at `claimed_until` (ms since the epoch).
+    waiting_since: since when nobody has taken it up; severity_since: since when it has its severity; both by the
+    clock of the store's writer, 0 in alerts of older versions. A verdict under four eyes stands in `proposed_*` until
+    another person confirms it.
     """
 
     id: str
@@ -72,6 +79,19 @@ class Alert(msgspec.Struct, kw_only=True):
     resolved_at: int | None = None
     resolved_by: str | None = None
     learned: bool = False
+    waiting_since: int = 0
+    severity_since: int = 0
+    acknowledged_by: str | None = None
+    acknowledged_at: int | None = None
+    assigned_to: str | None = None
+    assigned_by: str | None = None
+    snoozed_until: int | None = None
+    snoozed_by: str | None = None
+    snooze_reason: str | None = None
+    proposed_verdict: Verdict | None = None
+    proposed_by: str | None = None
+    proposed_at: int | None = None
+    confirmed_by: str | None = None
 
 
 def fingerprint(typology: str, entity_kind: str, entity: str) -> str:
@@ -88,7 +108,11 @@ def needs_alert(decision: Decision) -> bool:
     """True when a person should see it: band above medium, or a live rule asks for more than a step-up."""
     if decision.band in ("high", "critical"):
         return True
-    return any(not hit.shadow and BANDS.index(hit.severity) >= 2 for hit in decision.rules)
+    return any(_alarming(hit) for hit in decision.rules)
+
+
+def _alarming(hit: RuleHit) -> bool:
+    return not hit.shadow and BANDS.index(hit.severity) >= 2
 
 
 # What an alert turns on, by typology: enumeration groups by where it comes from, laundering by the merchant.
@@ -109,7 +133,7 @@ def hit_of(decision: Decision, ordinal: int) -> AlertHit:
     """The alert hit of a decision that `needs_alert`."""
     live = [hit for hit in decision.rules if not hit.shadow]
     worst = max(live, key=lambda hit: BANDS.index(hit.severity), default=None)
-    typology = worst.typology if worst else "MODEL"
+    typology = worst.typology if worst else MODEL
     kind, entity = "transaction", decision.id
     for candidate in _ENTITY_OF_TYPOLOGY.get(typology, _DEFAULT_ENTITIES):
         value = decision.context.get(candidate)
@@ -118,6 +142,9 @@ def hit_of(decision: Decision, ordinal: int) -> AlertHit:
             break
     rank = max(BANDS.index(decision.band), BANDS.index(worst.severity) if worst else 0)
     amount = decision.context.get("amount_usd")
+    causes = [hit.id for hit in live if _alarming(hit)]
+    if decision.band in ("high", "critical"):
+        causes.append(MODEL)
     return AlertHit(
         ordinal=ordinal,
         fingerprint=fingerprint(typology, kind, entity),
@@ -129,4 +156,5 @@ def hit_of(decision: Decision, ordinal: int) -> AlertHit:
         entity_kind=kind,
         entity=entity,
         decision=decision,
+        causes=tuple(causes),
     )

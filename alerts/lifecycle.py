@@ -1,98 +1,191 @@
-"""An alert's life as pure functions: open, merge, and the labels that a person's verdict sends back.
+"""The life of an alert in people's hands: which step leads from which status to which, as pure functions.
 
-MemoryStore runs these directly; RedisStore runs the same steps in Lua (lua/commit.lua), held together by the
-contract test.
+TRANSITIONS is the whole table; a step that is not in it is refused with the reason. The statuses:
+
+    open          waits for somebody             escalated   waits for somebody senior
+    acknowledged  somebody works on it           snoozed     waits for its time
+    proposed      a verdict waits for a second person        resolved    has a verdict
+
+What the stream does to an alert (open, merge, worsen) is in alerts/merging.py.
 """
 
 from __future__ import annotations
 
-import hashlib
+from typing import Any, Literal, get_args
 
 import msgspec
 
-from alerts.alert import MAX_EVENTS_KEPT, MERGE_WINDOW_MS, Alert, AlertHit, Verdict, alert_id
-from models.events import Label, encode
+from alerts import rights
+from alerts.alert import Alert, Severity, Status, Verdict
+from alerts.custody.audit import SYSTEM, AuditEntry
+from alerts.deadlines import longest_snooze
+from alerts.merging import waiting
+from models.errors import RefusedError
+
+Verb = Literal[
+    "claim", "acknowledge", "assign", "snooze", "wake", "escalate", "reopen", "resolve", "confirm", "refuse",
+    "withdraw", "undo",
+]  # fmt: skip
+_WORKED: tuple[Status, ...] = ("open", "acknowledged", "snoozed", "escalated")
+_LIVE: tuple[Status, ...] = (*_WORKED, "proposed")
+TRANSITIONS: dict[Verb, dict[Status, Status]] = {
+    "claim": {status: status for status in _LIVE},
+    "assign": {status: status for status in _LIVE},
+    "acknowledge": {"open": "acknowledged", "escalated": "acknowledged"},
+    "snooze": {"open": "snoozed", "acknowledged": "snoozed", "escalated": "snoozed"},
+    "wake": {"snoozed": "open"},
+    "escalate": {"open": "escalated", "acknowledged": "escalated", "snoozed": "escalated"},
+    "reopen": {"acknowledged": "open", "snoozed": "open", "escalated": "open"},
+    "resolve": dict.fromkeys(_WORKED, "resolved"),
+    "confirm": {"proposed": "resolved"},
+    "refuse": {"proposed": "open"},
+    "withdraw": {"proposed": "open"},
+    "undo": {"resolved": "open"},
+}
+"""By verb, the status after it for each status it is legal in. Under four eyes `resolve` leads to `proposed`."""
+PAST: dict[Verb, str] = {
+    "claim": "claimed", "acknowledge": "acknowledged", "assign": "assigned", "snooze": "snoozed", "wake": "woken",
+    "escalate": "escalated", "reopen": "reopened", "resolve": "resolved", "confirm": "confirmed",
+    "refuse": "refused", "withdraw": "withdrawn", "undo": "undone",
+}  # fmt: skip
+"""What the audit trail calls each step; a verdict under four eyes is `proposed`."""
+DEFAULT_SNOOZE_MS = 4 * 3600 * 1000
 
 
-def amount_of(hit: AlertHit) -> float:
-    """USD amount of the hit's transaction, 0 where it is not known."""
-    amount = hit.decision.context.get("amount_usd")
-    return float(amount) if isinstance(amount, (int, float)) else 0.0
+class FourEyes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When a verdict needs a second, different person: by severity, or from an amount on (USD; None: never)."""
+
+    severities: tuple[Severity, ...] = ()
+    from_usd: float | None = None
+
+    def wanted(self, alert: Alert) -> bool:
+        """True when a verdict on this alert is only proposed until another person confirms it."""
+        by_amount = self.from_usd is not None and alert.amount_usd >= self.from_usd
+        return by_amount or alert.severity in self.severities
 
 
-def takes(alert: Alert, hit: AlertHit) -> bool:
-    """True when `hit` (same fingerprint) belongs into `alert`, False when it opens a new one."""
-    return alert.status != "resolved" and hit.event_time - alert.last_time <= MERGE_WINDOW_MS
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody asks for. verdict: of `resolve`. to: who is assigned (None: nobody). until: of a claim or snooze."""
+
+    verb: Verb
+    actor: str
+    role: str
+    reason: str = ""
+    verdict: Verdict | None = None
+    to: str | None = None
+    until: int | None = None
 
 
-def opened(hit: AlertHit) -> Alert:
-    """The alert that `hit` opens. `opened_at` is event time, so that a replay opens the same alert."""
-    return Alert(
-        id=alert_id(hit.fingerprint, hit.event_id),
-        fingerprint=hit.fingerprint,
-        version=1,
-        status="open",
-        severity=hit.severity,
-        priority=hit.priority,
-        typology=hit.typology,
-        entity_kind=hit.entity_kind,
-        entity=hit.entity,
-        count=1,
-        amount_usd=amount_of(hit),
-        first_time=hit.event_time,
-        last_time=hit.event_time,
-        opened_at=hit.event_time,
-        event_ids=[hit.event_id],
-        decision=hit.decision,
+def stepped(alert: Alert, step: Step, now: int, four_eyes: FourEyes) -> Alert:
+    """`alert` after the step, one version on; RefusedError when it is illegal, or not this person's to take."""
+    if step.verb not in get_args(Verb):
+        raise RefusedError(f"there is no step {step.verb!r}: choose one of {', '.join(get_args(Verb))}")
+    _check_rights(alert, step)
+    to = TRANSITIONS[step.verb].get(alert.status)
+    if to is None:
+        legal = ", ".join(TRANSITIONS[step.verb])
+        raise RefusedError(f"cannot {step.verb} alert {alert.id}: it is {alert.status}, this needs {legal}")
+    if step.verb == "resolve" and four_eyes.wanted(alert):
+        to = "proposed"
+    return msgspec.structs.replace(_taken(alert, step, now, to), status=to, version=alert.version + 1)
+
+
+def entry_of(before: Alert, after: Alert, step: Step, now: int) -> AuditEntry:
+    """What the audit trail keeps of a step: the facts it changed."""
+    action = "proposed" if step.verb == "resolve" and after.status == "proposed" else PAST[step.verb]
+    return AuditEntry(
+        step.actor, step.role, action, "alert", before.id, now, step.reason, *facts_of_change(before, after)
     )
 
 
-def merged(alert: Alert, hit: AlertHit) -> Alert:
-    """`alert` with one more hit: severity only worsens, priority and amount add up, the worst decision stays.
+def facts_of_change(before: Alert, after: Alert) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The fields that differ, before and after; decisions and lists of events are told by their ids elsewhere."""
+    names = [
+        name
+        for name in Alert.__struct_fields__
+        if name not in ("decision", "event_ids") and getattr(before, name) != getattr(after, name)
+    ]
+    return {n: getattr(before, n) for n in names}, {n: getattr(after, n) for n in names}
 
-    Priority is the sum of risk × amount over the hits: the loss to expect from the whole problem. A snoozed
-    alert whose severity worsens is open again, since somebody snoozed a lesser problem.
-    """
-    worse = hit.severity < alert.severity
+
+def _check_rights(alert: Alert, step: Step) -> None:
+    action = f"alert.{step.verb}"
+    if step.verb == "wake":
+        if (step.actor, step.role) != (SYSTEM, SYSTEM):
+            raise RefusedError("a snooze ends by itself; reopen the alert to end it now")
+        return
+    if step.verb == "assign" and step.to == step.actor:
+        action = "alert.assign_self"
+    if step.verb == "undo" and (step.actor != alert.resolved_by or alert.confirmed_by is not None):
+        action = "alert.undo_others"
+    rights.require(step.role, action)
+
+
+def _taken(alert: Alert, step: Step, now: int, to: Status) -> Alert:
+    """What the step does beside the status; refuses what the alert's particulars forbid."""
+    replace = msgspec.structs.replace
+    match step.verb:
+        case "claim":
+            if step.until is None or step.until <= now:
+                raise RefusedError("a claim needs an end in the future")
+            return replace(alert, claimed_by=step.actor, claimed_until=step.until)
+        case "assign":
+            if step.to is not None and not 0 < len(step.to) <= 128:
+                raise RefusedError("an alert is assigned to a name of 1 to 128 characters, or to nobody")
+            by = None if step.to is None else step.actor
+            return replace(alert, assigned_to=step.to, assigned_by=by)
+        case "acknowledge":
+            return replace(alert, acknowledged_by=step.actor, acknowledged_at=now)
+        case "snooze":
+            until = _end_of_snooze(alert, step, now)
+            quiet = waiting(alert, alert.waiting_since)
+            return replace(quiet, snoozed_until=until, snoozed_by=step.actor, snooze_reason=step.reason)
+        case "resolve":
+            if step.verdict not in get_args(Verdict):
+                raise RefusedError(
+                    f"a verdict is one of {', '.join(get_args(Verdict))}, not {step.verdict!r}"
+                )
+            if to == "resolved":
+                return _closed(alert, step.verdict, step.actor, None, now)
+            free = replace(waiting(alert, alert.waiting_since), claimed_by=None, claimed_until=None)
+            return replace(free, proposed_verdict=step.verdict, proposed_by=step.actor, proposed_at=now)
+        case "confirm":
+            if step.actor == alert.proposed_by:
+                raise RefusedError("you proposed this verdict yourself: a second person has to confirm it")
+            return _closed(alert, alert.proposed_verdict, alert.proposed_by, step.actor, now)
+        case "undo":
+            again = replace(waiting(alert, now), severity_since=now, verdict=None, learned=False)
+            return replace(again, resolved_at=None, resolved_by=None, confirmed_by=None)
+        case "refuse":
+            if step.actor == alert.proposed_by:
+                raise RefusedError(
+                    "you proposed this verdict yourself: withdraw it, or let another person look"
+                )
+            if not step.reason:
+                raise RefusedError("refusing a proposed verdict needs a reason")
+        case "withdraw":
+            if step.actor != alert.proposed_by:
+                raise RefusedError(f"{alert.proposed_by} proposed this verdict: only they withdraw it")
+        case "wake" | "escalate" | "reopen":
+            pass
+    # It waits for somebody from now on. The time to resolve stood still during a snooze.
+    since = now if alert.status == "snoozed" else alert.severity_since
+    return replace(waiting(alert, now), severity_since=since)
+
+
+def _end_of_snooze(alert: Alert, step: Step, now: int) -> int:
+    longest = longest_snooze(alert.severity)
+    until = now + min(DEFAULT_SNOOZE_MS, longest) if step.until is None else step.until
+    if not now < until <= now + longest:
+        minutes = longest // 60_000
+        raise RefusedError(f"a snooze of {alert.severity} ends in the future and within {minutes} minutes")
+    return until
+
+
+def _closed(
+    alert: Alert, verdict: Verdict | None, by: str | None, confirmed_by: str | None, now: int
+) -> Alert:
     return msgspec.structs.replace(
-        alert,
-        version=alert.version + 1,
-        status="open" if worse and alert.status == "snoozed" else alert.status,
-        severity=min(alert.severity, hit.severity),
-        priority=alert.priority + hit.priority,
-        count=alert.count + 1,
-        amount_usd=alert.amount_usd + amount_of(hit),
-        first_time=min(alert.first_time, hit.event_time),
-        last_time=max(alert.last_time, hit.event_time),
-        event_ids=[*alert.event_ids, hit.event_id][-MAX_EVENTS_KEPT:],
-        decision=hit.decision if hit.decision.risk > alert.decision.risk else alert.decision,
-    )
-
-
-def labels_of(alert: Alert, fraud: bool, actor: str, at: int) -> list[bytes]:
-    """The encoded Label events a verdict on `alert` sends to the input stream, one for each event kept in it.
-
-    Ids come from alert, version and event, so the same verdict is never counted twice, and the correction
-    that follows an undo (a later version) is a new label. `at` is the stream's own time, not the wall clock:
-    the engine knows no other clock, and on replayed time a wall-clock label would lie in its future.
-    """
-    lines = []
-    for event_id in alert.event_ids:
-        identity = f"{alert.id}\x1f{alert.version}\x1f{event_id}"
-        label = Label(
-            id="lb_" + hashlib.sha256(identity.encode()).hexdigest()[:32],
-            event_time=at,
-            received_at=at,
-            transaction_id=event_id,
-            fraud=fraud,
-            source="analyst",
-            actor=actor,
-            typology=alert.typology if fraud else None,
-        )
-        lines.append(encode(label))
-    return lines
-
-
-def fraud_flag(verdict: Verdict | None) -> bool | None:
-    """True for fraud, False for legitimate, None when a verdict carries no label."""
-    return {"fraud": True, "legitimate": False}.get(verdict or "unsure")
+        waiting(alert, alert.waiting_since), verdict=verdict, learned=False, resolved_at=now, resolved_by=by,
+        confirmed_by=confirmed_by, claimed_by=None, claimed_until=None,
+    )  # fmt: skip

@@ -12,32 +12,37 @@ from typing import get_args
 
 import msgspec
 
-from alerts import lifecycle
-from alerts.alert import Alert, AlertHit, Severity, Status, Verdict, alert_id
+from alerts import merging
+from alerts.alert import Alert, AlertHit, Severity, Status, alert_id
 from alerts.audit_trail import MemoryAudit
+from alerts.case_work import CaseWork, Swap
+from alerts.custody.audit import SYSTEM, AuditEntry, Facts
+from alerts.due_list import MemoryDue, schedule_of
 from alerts.fraud_cases import MemoryCases
+from alerts.lifecycle import FourEyes
 from alerts.minutes import add_counts, head_of
 from alerts.overlap import remaining
 from alerts.rule_report import MemoryRules
-from alerts.store import Commit, Conflict, Delivery, Notification, Sort
+from alerts.rule_snoozes import MemorySnoozes
+from alerts.store import Commit, Delivery, Notification, Sort
 from models.decision import Counters, DeadLetter
-from models.errors import StoreError
 
 INDEXED_ENTITIES = ("card", "customer", "device", "merchant", "payee")
 """Entities that `decisions_of` can be asked for."""
-SYSTEM = "tidegate"
-"""The actor that audit entries name when no person acted."""
 
 
-class MemoryStore(MemoryCases, MemoryAudit, MemoryRules):
+class MemoryStore(CaseWork, MemoryCases, MemorySnoozes, MemoryDue, MemoryAudit, MemoryRules):
     """See alerts.store.Store for the meaning of each call.
 
     keep_decisions: newest decisions kept. `queued` holds the Label events (encoded) that verdicts sent back;
     on a live system they go to the input stream.
     """
 
-    def __init__(self, keep_decisions: int = 200_000, keep_of_entity: int = 100) -> None:
+    def __init__(
+        self, keep_decisions: int = 200_000, keep_of_entity: int = 100, four_eyes: FourEyes | None = None
+    ) -> None:
         super().__init__()
+        self.four_eyes = four_eyes or FourEyes()
         self.queued: list[bytes] = []
         self._keep = keep_decisions
         self._keep_of_entity = keep_of_entity
@@ -51,7 +56,6 @@ class MemoryStore(MemoryCases, MemoryAudit, MemoryRules):
         self._dead: deque[DeadLetter] = deque(maxlen=50_000)
         self._alerts: dict[str, Alert] = {}
         self._open: dict[str, str] = {}
-        self._audit: dict[str, list[dict[str, str]]] = {}
         self._labelled: dict[str, str] = {}
         self._outbox: list[Notification] = []
         self._sender_state: bytes | None = None
@@ -83,7 +87,7 @@ class MemoryStore(MemoryCases, MemoryAudit, MemoryRules):
                 add_counts(self._minutes.setdefault(minute, {}), fields)
             self.count_rules(new.decisions)
             for hit in new.hits:
-                self._take(hit)
+                self._take(hit, batch.now or batch.stream_time)
             self._dead.extend(new.dead)
             self._cursors["decisions"] += len(new.decisions)
             self._cursors["hits"] += len(new.hits)
@@ -92,27 +96,35 @@ class MemoryStore(MemoryCases, MemoryAudit, MemoryRules):
                 self._counters = batch.counters
             self._stream_time = max(self._stream_time, batch.stream_time)
 
-    def _take(self, hit: AlertHit) -> None:
+    def _take(self, hit: AlertHit, now: int) -> None:
         alert = self._alerts.get(self._open.get(hit.fingerprint, ""))
-        if alert is not None and lifecycle.takes(alert, hit):
+        quiet = merging.quiet_until(hit, self._snoozes, now)
+        if alert is not None and merging.takes(alert, hit):
             if hit.event_id in alert.event_ids:
                 return
-            after = lifecycle.merged(alert, hit)
-            self._alerts[alert.id] = after
-            if after.severity == alert.severity:
-                return
-            self._note(after, SYSTEM, "worsened", hit.event_time, f"{alert.severity} to {after.severity}")
+            after, worsened, heard = merging.merged(alert, hit, now, quiet)
+            if worsened:
+                before = {"severity": alert.severity, "status": alert.status}
+                self._tell("worsened", before, after, hit, now)
         else:
             if alert_id(hit.fingerprint, hit.event_id) in self._alerts:
                 return
-            after = lifecycle.opened(hit)
-            self._alerts[after.id] = after
+            after, heard = merging.opened(hit, now, quiet), quiet is None
             self._open[hit.fingerprint] = after.id
-            self._note(after, SYSTEM, "opened", hit.event_time, after.severity)
-        position = f"{hit.ordinal}-0"
-        self._outbox.append(
-            Notification(position=position, alert_id=after.id, severity=after.severity, count=after.count)
-        )
+            self._tell("opened", None, after, hit, now)
+            self._due[after.id] = schedule_of(after)
+        self._alerts[after.id] = after
+        if heard:
+            self._due[after.id] = schedule_of(after)
+            self._outbox.append(
+                Notification(
+                    position=f"{hit.ordinal}-0", alert_id=after.id, severity=after.severity, count=after.count
+                )
+            )
+
+    def _tell(self, action: str, before: Facts | None, after: Alert, hit: AlertHit, now: int) -> None:
+        facts = {"severity": after.severity, "status": after.status, "event_id": hit.event_id}
+        self._recorded(AuditEntry(SYSTEM, SYSTEM, action, "alert", after.id, now, "", before, facts), None)
 
     def cursors(self) -> dict[str, int]:
         return dict(self._cursors)
@@ -170,72 +182,31 @@ class MemoryStore(MemoryCases, MemoryAudit, MemoryRules):
             ids = list(self._of_entity.get((entity_kind, entity), ()))[::-1][:limit]
             return [self._decisions[event_id] for event_id in ids if event_id in self._decisions]
 
-    def audit(self, alert_id: str) -> list[dict[str, str]]:
-        with self._lock:
-            return [dict(entry) for entry in self._audit.get(alert_id, [])]
-
     # people
 
-    def claim(self, alert_id: str, actor: str, now: int, lease_ms: int) -> Alert | Conflict:
+    def _swap(self, swap: Swap) -> bool:
+        before, after = swap.before, swap.after
         with self._lock:
-            alert = self._existing(alert_id)
-            held = alert.claimed_by is not None and (alert.claimed_until or 0) > now
-            if alert.status == "resolved" or (held and alert.claimed_by != actor):
-                return Conflict(_copy(alert))
-            changes_hands = not held
-            alert.claimed_by, alert.claimed_until = actor, now + lease_ms
-            if changes_hands:
-                alert.version += 1
-                self._note(alert, actor, "claimed", now)
-            return _copy(alert)
-
-    def resolve(
-        self, alert_id: str, version: int, verdict: Verdict, actor: str, now: int
-    ) -> Alert | Conflict:
-        with self._lock:
-            alert = self._existing(alert_id)
-            if alert.status == "resolved" or alert.version != version:
-                again = (version + 1, actor, verdict) == (alert.version, alert.resolved_by, alert.verdict)
-                return _copy(alert) if again and alert.status == "resolved" else Conflict(_copy(alert))
-            fraud = lifecycle.fraud_flag(verdict)
-            self._queue(alert, fraud, actor, now)
-            alert.version += 1
-            alert.status, alert.verdict, alert.learned = "resolved", verdict, False
-            alert.resolved_at, alert.resolved_by = now, actor
-            alert.claimed_by = alert.claimed_until = None
-            if self._open.get(alert.fingerprint) == alert.id:
-                del self._open[alert.fingerprint]
-            self._note(alert, actor, "resolved", now, verdict)
-            return _copy(alert)
-
-    def set_status(
-        self, alert_id: str, version: int, status: Status, actor: str, now: int, reason: str = ""
-    ) -> Alert | Conflict:
-        if status == "resolved":
-            raise StoreError("an alert is resolved with a verdict: call resolve, not set_status")
-        with self._lock:
-            alert = self._existing(alert_id)
-            if alert.status == "resolved" or alert.version != version:
-                return Conflict(_copy(alert))
-            alert.version += 1
-            alert.status = status
-            self._note(alert, actor, status, now, reason)
-            return _copy(alert)
-
-    def undo(self, alert_id: str, version: int, actor: str, now: int) -> Alert | Conflict:
-        with self._lock:
-            alert = self._existing(alert_id)
-            if alert.status != "resolved" or alert.version != version:
-                return Conflict(_copy(alert))
-            fraud = lifecycle.fraud_flag(alert.verdict)
-            self._queue(alert, None if fraud is None else not fraud, actor, now)
-            alert.version += 1
-            alert.status, alert.verdict, alert.learned = "open", None, False
-            alert.resolved_at = alert.resolved_by = None
-            # A newer alert on the same problem may be collecting hits by now; it goes on doing so.
-            self._open.setdefault(alert.fingerprint, alert.id)
-            self._note(alert, actor, "undone", now)
-            return _copy(alert)
+            kept = self._alerts.get(before.id)
+            if kept is None or kept.version != before.version:
+                return False
+            self._alerts[after.id] = msgspec.structs.replace(
+                after,
+                event_ids=list(kept.event_ids),
+                learned=kept.learned and after.status == before.status,
+            )
+            if after.status == "resolved" and self._open.get(after.fingerprint) == after.id:
+                del self._open[after.fingerprint]
+            if before.status == "resolved" and after.status != "resolved":
+                # A newer alert on the same problem may be collecting hits by now; it goes on doing so.
+                self._open.setdefault(after.fingerprint, after.id)
+            self._due[after.id] = schedule_of(after)
+            for transaction_id, label in swap.labels:
+                self.queued.append(label)
+                self._labelled[transaction_id] = after.id
+            if swap.entry is not None:
+                self._recorded(swap.entry, None)
+            return True
 
     def mark_learned(self, transaction_ids: list[str]) -> None:
         with self._lock:
@@ -243,24 +214,6 @@ class MemoryStore(MemoryCases, MemoryAudit, MemoryRules):
                 alert = self._alerts.get(self._labelled.pop(transaction_id, ""))
                 if alert is not None and alert.status == "resolved":
                     alert.learned = True
-
-    def _existing(self, alert_id: str) -> Alert:
-        alert = self._alerts.get(alert_id)
-        if alert is None:
-            raise StoreError(f"there is no alert {alert_id}: load the queue again")
-        return alert
-
-    def _queue(self, alert: Alert, fraud: bool | None, actor: str, now: int) -> None:
-        if fraud is None:
-            return
-        self.queued += lifecycle.labels_of(alert, fraud, actor, self._stream_time or now)
-        for event_id in alert.event_ids:
-            self._labelled[event_id] = alert.id
-
-    def _note(self, alert: Alert, actor: str, action: str, at: int, detail: str = "") -> None:
-        self._audit.setdefault(alert.id, []).append(
-            {"at": str(at), "actor": actor, "action": action, "detail": detail, "version": str(alert.version)}
-        )
 
     # the webhook sender
 

@@ -6,8 +6,9 @@ Keys, all below one prefix (`tg:`):
     decisions, dead         streams, entry id `<ordinal>-0`, field `d` = JSON; outbox, deliveries likewise
     event:<n>               event id → ordinal, one hash for each GENERATION ordinals
     of:<kind>:<entity>      ordinals of an entity's newest decisions
-    alert:<id>[:events|:audit], alerts:<status>:<priority|newest>, alerts:open:<severity>,
+    alert:<id>[:events], alerts:<status>:<priority|newest>, alerts:open:<severity>,
     alerts:of:<kind>:<entity>, fingerprints (fingerprint → open alert), labelled:<transaction>
+    alerts:due, alerts:bell, snoozes, audit… (due_list.py, rule_snoozes.py, audit_trail.py)
     minutes, minute:<ms>    index and chart counters of a minute
     cursors, counters, sender, beats
 
@@ -146,10 +147,6 @@ class RedisReading:
         ids = self._one("ZREVRANGE", self._key(f"alerts:of:{entity_kind}:{entity}"), 0, max(limit - 1, 0))
         return self._load([alert_id.decode() for alert_id in ids[:limit]])
 
-    def audit(self, alert_id: str) -> list[dict[str, str]]:
-        entries = self._one("LRANGE", self._key(f"alert:{alert_id}:audit"), 0, -1)
-        return [msgspec.json.decode(entry, type=dict[str, str]) for entry in entries]
-
     def outbox(self, after: str, limit: int) -> list[Notification]:
         start = f"({after}" if after else "-"
         entries = self._one("XRANGE", self._key("outbox"), start, "+", "COUNT", limit)
@@ -176,6 +173,17 @@ class RedisReading:
         return {name.decode(): msgspec.json.decode(status) for name, status in found.items()}
 
 
+_WHOLE = (
+    "version", "count", "first_time", "last_time", "opened_at", "claimed_until", "resolved_at", "waiting_since",
+    "severity_since", "acknowledged_at", "snoozed_until", "proposed_at",
+)  # fmt: skip
+_STEPPED = (
+    "version", "status", "verdict", "claimed_by", "claimed_until", "resolved_at", "resolved_by", "waiting_since",
+    "severity_since", "acknowledged_by", "acknowledged_at", "assigned_to", "assigned_by", "snoozed_until", "snoozed_by",
+    "snooze_reason", "proposed_verdict", "proposed_by", "proposed_at", "confirmed_by",
+)  # fmt: skip
+
+
 def _rank(alert: Alert, sort: Sort) -> float:
     return alert.priority if sort == "priority" else alert.last_time
 
@@ -183,11 +191,16 @@ def _rank(alert: Alert, sort: Sort) -> float:
 def alert_from(fields: dict[bytes, bytes], events: list[bytes]) -> Alert:
     """The alert kept in a hash and a list."""
     text = {name.decode(): value.decode() for name, value in fields.items() if name != b"decision"}
-    numbers = ("version", "count", "first_time", "last_time", "opened_at", "claimed_until", "resolved_at")
     values: dict[str, Any] = {name: text[name] for name in Alert.__struct_fields__ if name in text}
-    values.update({name: int(text[name]) for name in numbers if name in text})
+    values.update({name: int(text[name]) for name in _WHOLE if name in text})
     values.update({name: float(text[name]) for name in ("priority", "amount_usd")})
     values["learned"] = "learned" in text
     values["event_ids"] = [event.decode() for event in events]
     values["decision"] = msgspec.json.decode(fields[b"decision"], type=Decision)
     return Alert(**values)
+
+
+def fields_of(alert: Alert) -> dict[str, str]:
+    """What people's steps may change of an alert, as it is kept in its hash; what is None is not kept."""
+    kept = {name: getattr(alert, name) for name in _STEPPED}
+    return {name: str(value) for name, value in kept.items() if value is not None}

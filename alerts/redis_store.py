@@ -8,22 +8,26 @@ that thousands of rows are no trouble (some 10 µs each, during which other clie
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
-from alerts import lifecycle
-from alerts.alert import MAX_EVENTS_KEPT, MERGE_WINDOW_MS, Alert, AlertHit, Status, Verdict, alert_id
-from alerts.audit_trail import RedisAudit
+from alerts.alert import MAX_EVENTS_KEPT, MERGE_WINDOW_MS, AlertHit, Severity, alert_id
+from alerts.audit_trail import RedisAudit, arguments_of
+from alerts.case_work import CaseWork, Swap
+from alerts.deadlines import acknowledge_ms, warn_ms
+from alerts.due_list import RedisDue, schedule_of
 from alerts.fraud_cases import RedisCases
+from alerts.lifecycle import FourEyes
 from alerts.memory_store import INDEXED_ENTITIES
+from alerts.merging import amount_of
 from alerts.minutes import head_of
 from alerts.overlap import remaining
-from alerts.redis_reading import GENERATION, alert_from
+from alerts.redis_reading import GENERATION, fields_of
 from alerts.redis_scripts import Argument
 from alerts.rule_report import RedisRules
-from alerts.store import Commit, Conflict, Delivery
+from alerts.rule_snoozes import RedisSnoozes
+from alerts.store import Commit, Delivery
 from models.decision import encode_decision
 from models.errors import StoreError
 
@@ -32,12 +36,12 @@ DAY_S = 24 * 3600
 MAX_ARGUMENTS = 1_000_000
 
 
-class RedisStore(RedisCases, RedisAudit, RedisRules):
+class RedisStore(CaseWork, RedisCases, RedisSnoozes, RedisDue, RedisAudit, RedisRules):
     """See alerts.store.Store for the meaning of each call; every failure is a StoreError.
 
     url, prefix, protocol: see RedisLink. keep_decisions: newest decisions kept for lookup and the gateway;
     keep_of_entity: newest decisions kept for each entity, for `entity_days` after its last one. Minutes are
-    kept for `minute_days`. Alerts and their audit trails are never dropped.
+    kept for `minute_days`. Alerts and the audit trail are never dropped. four_eyes: which verdicts need a second person.
     """
 
     def __init__(
@@ -50,8 +54,10 @@ class RedisStore(RedisCases, RedisAudit, RedisRules):
         keep_dead: int = 50_000,
         entity_days: int = 14,
         minute_days: int = 45,
+        four_eyes: FourEyes | None = None,
     ) -> None:
         super().__init__(url, prefix, protocol)
+        self.four_eyes = four_eyes or FourEyes()
         self._keep = keep_decisions
         self._keep_of_entity = keep_of_entity
         self._limits = {
@@ -65,6 +71,8 @@ class RedisStore(RedisCases, RedisAudit, RedisRules):
             "generation": GENERATION,
             "merge_window": MERGE_WINDOW_MS,
             "max_events": MAX_EVENTS_KEPT,
+            "acknowledge": {severity: acknowledge_ms(severity) for severity in get_args(Severity)},
+            "warn": {severity: warn_ms(severity) for severity in get_args(Severity)},
         }
 
     # the scorer
@@ -86,6 +94,7 @@ class RedisStore(RedisCases, RedisAudit, RedisRules):
     def _arguments(self, batch: Commit, cursors: dict[str, int]) -> list[Argument]:
         header = {
             **self._limits,
+            "now": batch.now or batch.stream_time,
             "cursors": cursors,
             "first_decision": batch.first_decision_ordinal,
             "n_decisions": len(batch.decisions),
@@ -131,59 +140,23 @@ class RedisStore(RedisCases, RedisAudit, RedisRules):
 
     # people
 
-    def claim(self, alert_id: str, actor: str, now: int, lease_ms: int) -> Alert | Conflict:
-        return self._act("claim", alert_id, 0, actor, now, str(now + lease_ms))
-
-    def resolve(
-        self, alert_id: str, version: int, verdict: Verdict, actor: str, now: int
-    ) -> Alert | Conflict:
-        labels = self._labels(alert_id, version, lambda _: lifecycle.fraud_flag(verdict), actor, now)
-        return self._act("resolve", alert_id, version, actor, now, verdict, labels=labels)
-
-    def set_status(
-        self, alert_id: str, version: int, status: Status, actor: str, now: int, reason: str = ""
-    ) -> Alert | Conflict:
-        if status == "resolved":
-            raise StoreError("an alert is resolved with a verdict: call resolve, not set_status")
-        return self._act("status", alert_id, version, actor, now, status, reason)
-
-    def undo(self, alert_id: str, version: int, actor: str, now: int) -> Alert | Conflict:
-        def opposite(alert: Alert) -> bool | None:
-            fraud = lifecycle.fraud_flag(alert.verdict)
-            return None if fraud is None else not fraud
-
-        labels = self._labels(alert_id, version, opposite, actor, now)
-        return self._act("undo", alert_id, version, actor, now, "", labels=labels)
-
-    def _labels(
-        self, alert_id: str, version: int, fraud_of: Callable[[Alert], bool | None], actor: str, now: int
-    ) -> list[Argument]:
-        """Transaction ids and labels for the script, which compares the version before it takes them."""
-        alert = self.alert(alert_id)
-        fraud = fraud_of(alert) if alert is not None and alert.version == version else None
-        if alert is None or fraud is None:
-            return []
-        lines = lifecycle.labels_of(alert, fraud, actor, self.stream_time() or now)
-        return [part for pair in zip(alert.event_ids, lines, strict=True) for part in pair]
-
-    def _act(
-        self,
-        verb: str,
-        alert_id: str,
-        version: int,
-        actor: str,
-        now: int,
-        argument: str,
-        detail: str = "",
-        labels: list[Argument] | None = None,
-    ) -> Alert | Conflict:
-        outcome, flat, events = self._run(
-            "act", [verb, alert_id, version, actor, now, argument, detail, *(labels or [])]
-        )
-        if outcome == b"missing":
-            raise StoreError(f"there is no alert {alert_id}: load the queue again")
-        alert = alert_from(dict(zip(flat[::2], flat[1::2], strict=True)), events)
-        return alert if outcome == b"ok" else Conflict(alert)
+    def _swap(self, swap: Swap) -> bool:
+        before, after = swap.before, swap.after
+        old, new = fields_of(before), fields_of(after)
+        changed = [part for name, text in new.items() if old.get(name) != text for part in (name, text)]
+        gone = [name for name in old if name not in new]
+        if before.status != after.status:
+            gone.append("learned")  # the learner may have set it since the alert was read
+        taken = after.fingerprint if before.status == "resolved" != after.status else ""
+        by, bell = ("" if moment is None else moment for moment in schedule_of(after))
+        entry = ["0"] if swap.entry is None else ["1", *arguments_of(swap.entry)]
+        arguments: list[Argument] = [
+            before.id, before.version, after.status, after.fingerprint if after.status == "resolved" else "", taken,
+            by, bell, len(changed) // 2, *changed, len(gone), *gone, *entry,
+        ]  # fmt: skip
+        arguments += [part for pair in swap.labels for part in pair]
+        answer: bytes = self._run("act", arguments)
+        return answer == b"ok"
 
     def mark_learned(self, transaction_ids: list[str]) -> None:
         for start in range(0, len(transaction_ids), 500):
@@ -215,7 +188,8 @@ def _hit_arguments(hit: AlertHit) -> tuple[Argument, ...]:
         hit.typology,
         hit.entity_kind,
         hit.entity,
-        repr(lifecycle.amount_of(hit)),
+        repr(amount_of(hit)),
         repr(float(hit.decision.risk)),
         encode_decision(hit.decision),
+        "\x1f".join(hit.causes),
     )

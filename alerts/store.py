@@ -14,6 +14,8 @@ import msgspec
 
 from alerts.alert import Alert, AlertHit, Status, Verdict
 from alerts.custody.audit import AuditEntry, AuditLink
+from alerts.lifecycle import Step
+from alerts.merging import RuleSnooze
 from alerts.rule_counts import RuleDay
 from models.decision import Counters, DeadLetter
 from models.events import Control, Label
@@ -28,7 +30,8 @@ class Commit(msgspec.Struct, kw_only=True):
 
     decisions: encoded Decision JSON. minutes: per event-time minute, counters to add to the charts
     (`decided`, `APPROVE`, …, `amount_usd`, `risk_00`…`risk_19` histogram of 5 % bins,
-    `corridor:<name>`, `corridor_alerts:<name>`); they are added with the decisions they count.
+    `corridor:<name>`, `corridor_alerts:<name>`); they are added with the decisions they count. now: the writer's clock,
+    from which people's deadlines run; 0: the stream's own time stands for it.
     """
 
     first_decision_ordinal: int
@@ -39,6 +42,7 @@ class Commit(msgspec.Struct, kw_only=True):
     counters: Counters
     minutes: dict[int, dict[str, float]]
     stream_time: int
+    now: int = 0
 
 
 class Delivery(msgspec.Struct, kw_only=True):
@@ -103,8 +107,6 @@ class Store(Protocol):
     def decisions_of(self, entity_kind: str, entity: str, limit: int) -> list[bytes]:
         """Recent decisions in which `context[entity_kind] == entity` (card, customer, device, merchant, payee)."""
 
-    def audit(self, alert_id: str) -> list[dict[str, str]]: ...
-
     # evidence
     def remember_frauds(self, frauds: list[tuple[int, bytes, float]], cleared: list[int]) -> None:
         """Keep payments confirmed as fraud (number in the stream, packed vector, US dollars) among the newest.
@@ -136,18 +138,45 @@ class Store(Protocol):
     def model_changes(self) -> list[Change]:
         """All of them, oldest first."""
 
-    # people
-    def claim(self, alert_id: str, actor: str, now: int, lease_ms: int) -> Alert | Conflict: ...
+    # people: steps in an alert's life (alerts/lifecycle.py). RefusedError: not allowed; Conflict: somebody was faster
+    def step(self, alert_id: str, version: int | None, step: Step, now: int) -> Alert | Conflict:
+        """Take a step on the alert as it was at `version` (None: as it is), audited.
+
+        A verdict of fraud or legitimate also queues a Label event for each payment, once.
+        """
+
+    def claim(self, alert_id: str, actor: str, now: int, lease_ms: int, role: str) -> Alert | Conflict: ...
     def resolve(
-        self, alert_id: str, version: int, verdict: Verdict, actor: str, now: int
+        self, alert_id: str, version: int, verdict: Verdict, actor: str, now: int, role: str
     ) -> Alert | Conflict:
-        """Resolve with a verdict; a verdict of fraud or legitimate also queues a Label event, once."""
+        """Resolve with a verdict, or propose it where a second person has to confirm."""
 
     def set_status(
-        self, alert_id: str, version: int, status: Status, actor: str, now: int, reason: str = ""
+        self, alert_id: str, version: int, status: Status, actor: str, now: int, role: str, reason: str = ""
     ) -> Alert | Conflict: ...
-    def undo(self, alert_id: str, version: int, actor: str, now: int) -> Alert | Conflict:
+    def undo(self, alert_id: str, version: int, actor: str, now: int, role: str) -> Alert | Conflict:
         """Reopen a resolved alert; if its label was queued, the opposite label follows as a correction."""
+
+    def snooze_rule(self, snooze: RuleSnooze, now: int) -> None:
+        """Keep a rule quiet on an entity, in place of a snooze of the same two that may be there."""
+
+    def lift_snooze(self, key: str, actor: str, role: str, reason: str, now: int) -> bool:
+        """End the snooze of a rule (RuleSnooze.key) before its time; False: there is none."""
+
+    def rule_snoozes(self) -> list[RuleSnooze]:
+        """All of them, the first to end first."""
+
+    def due(self, until: int, limit: int) -> list[Alert]:
+        """Alerts whose next deadline (alerts.deadlines.due) is at or before `until`, the most urgent first."""
+
+    # the clerk (alerts/clerk.py)
+    def wake(self, alert_id: str, version: int, now: int) -> Alert | Conflict: ...
+    def expire_snooze(self, key: str, now: int) -> bool: ...
+    def bells(self, now: int, limit: int) -> list[tuple[str, int]]:
+        """Alerts (and when) about whose deadline something is to be said by `now`."""
+
+    def ring(self, alert_id: str, bell: int, following: int | None, entry: AuditEntry) -> bool:
+        """Record what a bell says and set the next one; False: the alert has moved on."""
 
     def mark_learned(self, transaction_ids: list[str]) -> None:
         """The learner has taken the labels of these transactions in."""

@@ -45,7 +45,7 @@ def _claim(here: Desk, alert: Alert) -> bool:
     if mine or alert.status == "resolved" or held_by_other(alert, here.actor, now):
         return False
     try:
-        return not isinstance(here.model.claim(alert.id, here.actor), Conflict)
+        return not isinstance(here.model.claim(alert.id, here.actor, here.role), Conflict)
     except StoreError:
         # The reading that follows says that the store is down.
         return True

@@ -16,7 +16,9 @@ import msgspec
 import numpy as np
 
 from alerts.alert import Alert, Status, Verdict
+from alerts.custody.audit import AuditEntry
 from alerts.custody.signing import SIGNATURE_BYTES
+from alerts.lifecycle import FourEyes
 from alerts.store import Conflict, Delivery, Sort, Store
 from dashboard.settings import with_password
 from models.decision import Counters, DeadLetter, Decision
@@ -30,7 +32,7 @@ DAY_MS = 24 * 3_600_000
 FRESH_S = 1.0
 SIMILAR_FRESH_S = 30.0
 """Similar cases are looked for anew after this many seconds: it takes some 100 ms."""
-OPEN: tuple[Status, ...] = ("open", "acknowledged", "escalated")
+OPEN: tuple[Status, ...] = ("open", "acknowledged", "escalated", "proposed")
 VIEWS: dict[str, tuple[Status, ...]] = {"open": OPEN, "snoozed": ("snoozed",), "resolved": ("resolved",)}
 QUEUE_LENGTH = 200
 LINKS = ("card", "customer", "device", "payee", "merchant")
@@ -71,7 +73,7 @@ class Case(msgspec.Struct, frozen=True):
 
     alert: Alert
     links: dict[str, tuple[str, list[Alert], list[Decision]]]
-    audit: list[dict[str, str]]
+    audit: list[AuditEntry]
 
 
 class Monitoring(msgspec.Struct, frozen=True):
@@ -86,11 +88,11 @@ class Monitoring(msgspec.Struct, frozen=True):
     minutes: dict[int, dict[str, float]]
 
 
-def connect(url: str) -> Store:
-    """A connection to the store at `url`; raises StoreError."""
+def connect(url: str, four_eyes: FourEyes) -> Store:
+    """A connection to the store at `url`; raises StoreError. four_eyes: which verdicts need a second person."""
     from alerts.redis_store import RedisStore
 
-    return RedisStore(with_password(url))
+    return RedisStore(with_password(url), four_eyes=four_eyes)
 
 
 class ReadModel:
@@ -167,21 +169,29 @@ class ReadModel:
 
     # verbs; all raise StoreError when the store cannot be reached
 
-    def claim(self, alert_id: str, actor: str) -> Alert | Conflict:
+    def claim(self, alert_id: str, actor: str, role: str) -> Alert | Conflict:
         """Take the alert for five minutes; Conflict: somebody else holds it, or it is resolved."""
-        return self._write(lambda store: store.claim(alert_id, actor, self._clock(), LEASE_MS))
+        return self._write(lambda store: store.claim(alert_id, actor, self._clock(), LEASE_MS, role))
 
-    def resolve(self, alert_id: str, version: int, verdict: Verdict, actor: str) -> Alert | Conflict:
+    def resolve(
+        self, alert_id: str, version: int, verdict: Verdict, actor: str, role: str
+    ) -> Alert | Conflict:
         """Give a verdict; it goes back into the stream as labels."""
-        return self._write(lambda store: store.resolve(alert_id, version, verdict, actor, self._clock()))
+        return self._write(
+            lambda store: store.resolve(alert_id, version, verdict, actor, self._clock(), role)
+        )
 
-    def set_status(self, alert_id: str, version: int, status: Status, actor: str) -> Alert | Conflict:
+    def set_status(
+        self, alert_id: str, version: int, status: Status, actor: str, role: str
+    ) -> Alert | Conflict:
         """Escalate, snooze or reopen."""
-        return self._write(lambda store: store.set_status(alert_id, version, status, actor, self._clock()))
+        return self._write(
+            lambda store: store.set_status(alert_id, version, status, actor, self._clock(), role)
+        )
 
-    def undo(self, alert_id: str, version: int, actor: str) -> Alert | Conflict:
+    def undo(self, alert_id: str, version: int, actor: str, role: str) -> Alert | Conflict:
         """Take back a verdict; the opposite label follows as a correction."""
-        return self._write(lambda store: store.undo(alert_id, version, actor, self._clock()))
+        return self._write(lambda store: store.undo(alert_id, version, actor, self._clock(), role))
 
     def _connected(self) -> Store:
         if self._store is None:
@@ -234,7 +244,7 @@ def _case(store: Store, alert_id: str) -> Case | None:
     if alert.entity_kind not in links and alert.entity_kind != "transaction":
         others = [o for o in store.alerts_of(alert.entity_kind, alert.entity, 20) if o.id != alert_id]
         links[alert.entity_kind] = (alert.entity, others, [])
-    return Case(alert, links, store.audit(alert_id))
+    return Case(alert, links, store.audit_of("alert", alert_id, 200))
 
 
 def _similar(store: Store, decision: Decision) -> list[SimilarFraud] | None:

@@ -30,7 +30,8 @@ def settings() -> ConsoleSettings:
 @st.cache_resource
 def read_model(url: str) -> data.ReadModel:
     """One read model for all sessions."""
-    return data.ReadModel(lambda: data.connect(url), lambda: int(time.time() * 1000))
+    four_eyes = settings().four_eyes
+    return data.ReadModel(lambda: data.connect(url, four_eyes), lambda: int(time.time() * 1000))
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Desk:
     settings: ConsoleSettings
     model: data.ReadModel
     actor: str
+    role: str
     frozen: bool
     dark: bool
     timezone: str | None
@@ -70,6 +72,7 @@ def desk() -> Desk:
         settings=found,
         model=read_model(found.store_url),
         actor=str(st.session_state.get("actor") or found.actor).strip()[:64] or "analyst",
+        role=found.role,
         frozen=bool(st.session_state.get("freeze")),
         dark=st.context.theme.type == "dark",
         timezone=st.context.timezone,

@@ -7,12 +7,13 @@ from html import escape
 
 import streamlit as st
 
+from alerts.custody.audit import AuditEntry
 from dashboard import charts, theme
 from dashboard.data import Case
 from dashboard.desk import Desk
 from dashboard.formats import id_html, moment, short, usd, utc
 from dashboard.runbooks import runbooks
-from dashboard.text import name_of
+from dashboard.text import Translate, name_of
 
 TABS = ("sentences", "rules", "similar", "timeline", "links", "verdicts", "audit", "ids")
 
@@ -169,15 +170,24 @@ def _audit(here: Desk, case: Case) -> None:
     entries = case.audit[::-1]
     st.dataframe(
         {
-            t("col.time"): [utc(int(e.get("at", "0"))) for e in entries],
-            t("audit.by"): [e.get("actor", "") for e in entries],
-            t("audit.what"): [name_of(t, "audit", e.get("action", "")) for e in entries],
-            t("col.detail"): [name_of(t, "verdict", e.get("detail", "")) for e in entries],
+            t("col.time"): [utc(e.at) for e in entries],
+            t("audit.by"): [e.actor for e in entries],
+            t("audit.what"): [name_of(t, "audit", e.action) for e in entries],
+            t("col.detail"): [_detail(t, e) for e in entries],
         },
         hide_index=True,
         height="content",
         key=f"audit:{case.alert.id}",
     )
+
+
+def _detail(t: Translate, entry: AuditEntry) -> str:
+    """Reason, verdict, or how the severity changed: what tells most about a step."""
+    before, after = entry.before or {}, entry.after or {}
+    verdict = after.get("verdict") or after.get("proposed_verdict")
+    severities = [facts["severity"] for facts in (before, after) if "severity" in facts]
+    told = name_of(t, "verdict", verdict) if verdict else " → ".join(severities)
+    return ", ".join(text for text in (told, after.get("assigned_to") or "", entry.reason) if text)
 
 
 def _ids(here: Desk, case: Case) -> None:

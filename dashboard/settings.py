@@ -13,6 +13,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
 
+from alerts.lifecycle import FourEyes
+from alerts.rights import Role
 from models.errors import SettingsError
 
 Language = Literal["en", "zh"]
@@ -55,10 +57,12 @@ class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     store_url: str = ""
     actor: str = "analyst"
+    role: Role = "senior"
     language: Language = "en"
     thresholds: Thresholds = Thresholds()
     budgets: Budgets = Budgets()
     sla_minutes: Acknowledge = Acknowledge()
+    four_eyes: FourEyes = FourEyes()
     rules: str | None = None
     freeze: bool = False
 

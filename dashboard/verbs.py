@@ -42,7 +42,7 @@ def judge(alert_id: str, version: int, verdict: Verdict) -> None:
     here = desk()
     before = _status_of(alert_id)
     try:
-        result = here.model.resolve(alert_id, version, verdict, here.actor)
+        result = here.model.resolve(alert_id, version, verdict, here.actor, here.role)
     except StoreError as error:
         return _say("error", here.t("failed", reason=error))
     if isinstance(result, Conflict):
@@ -50,6 +50,8 @@ def judge(alert_id: str, version: int, verdict: Verdict) -> None:
     st.session_state["deed"] = Deed(alert_id, result.version, "verdict", before)
     _replace(result)
     select_next(alert_id)
+    if result.status == "proposed":
+        return _say("info", here.t("done.proposed", alert=short(alert_id)))
     return _say("success", here.t(f"done.{verdict}", alert=short(alert_id), count=len(result.event_ids)))
 
 
@@ -58,7 +60,7 @@ def move(alert_id: str, version: int, status: Status) -> None:
     here = desk()
     before = _status_of(alert_id)
     try:
-        result = here.model.set_status(alert_id, version, status, here.actor)
+        result = here.model.set_status(alert_id, version, status, here.actor, here.role)
     except StoreError as error:
         return _say("error", here.t("failed", reason=error))
     if isinstance(result, Conflict):
@@ -77,9 +79,9 @@ def undo() -> None:
         return _say("info", here.t("undo.nothing"))
     try:
         if deed.kind == "verdict":
-            result = here.model.undo(deed.alert_id, deed.version, here.actor)
+            result = here.model.undo(deed.alert_id, deed.version, here.actor, here.role)
         else:
-            result = here.model.set_status(deed.alert_id, deed.version, deed.before, here.actor)
+            result = here.model.set_status(deed.alert_id, deed.version, deed.before, here.actor, here.role)
     except StoreError as error:
         return _say("error", here.t("failed", reason=error))
     st.session_state["deed"] = None

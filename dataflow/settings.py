@@ -12,6 +12,8 @@ from pathlib import Path
 
 import msgspec
 
+from alerts.lifecycle import FourEyes
+from alerts.rights import Role
 from alerts.webhook_plan import WebhookReceiver
 from models.costs import CostSettings
 from models.engine_settings import EngineSettings
@@ -42,11 +44,12 @@ class FlowSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ConsolePart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the console listens, who acts in it by default, and its language (en or zh)."""
+    """Where the console listens, who acts in it by default with which role, and its language (en or zh)."""
 
     address: str = "127.0.0.1"
     port: int = 8501
     actor: str = "analyst"
+    role: Role = "senior"
     language: str = "en"
 
 
@@ -85,6 +88,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     console: ConsolePart = ConsolePart()
     simulator: SimulatorSettings = SimulatorSettings()
     costs: CostSettings = CostSettings()
+    four_eyes: FourEyes = FourEyes()
     webhooks: WebhookSettings = msgspec.field(default_factory=WebhookSettings)
 
     @property

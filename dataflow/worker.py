@@ -141,6 +141,7 @@ def console_settings(settings: Settings, path: Path) -> None:
     edges = settings.engine.thresholds
     resolved = {
         "actor": settings.console.actor, "language": settings.console.language,
+        "role": settings.console.role, "four_eyes": msgspec.to_builtins(settings.four_eyes),
         "thresholds": {"medium": edges.medium, "high": edges.high, "critical": edges.critical},
         "rules": str(Path(settings.rules).absolute()) if settings.rules else None,
     }  # fmt: skip

@@ -10,6 +10,7 @@ TidegateError
 ├── SourceError         a file of events cannot be opened or read
 ├── CustodyError        keys, pseudonyms or envelopes
 └── StoreError          the store refused or cannot be reached
+    └── RefusedError    a person may not do this, or not now: role, four eyes, or the state of the thing
 """
 
 from __future__ import annotations
@@ -61,3 +62,7 @@ class CustodyError(TidegateError):
 
 class StoreError(TidegateError):
     """The store refused an operation or cannot be reached."""
+
+
+class RefusedError(StoreError):
+    """An action is not allowed: by the actor's role, for want of a second person, or in the thing's present state."""

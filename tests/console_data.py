@@ -185,7 +185,12 @@ def fill(store: Store, now: int, seed: int = 7, minutes: int = 90) -> None:
     waiting = store.alerts(("open",), "newest", 50)
     for n, alert in enumerate(waiting[-5:]):
         store.resolve(
-            alert.id, alert.version, "legitimate" if n == 2 else "fraud", "lin", now - n * 9 * MINUTE
+            alert.id,
+            alert.version,
+            "legitimate" if n == 2 else "fraud",
+            "lin",
+            now - n * 9 * MINUTE,
+            "senior",
         )
     store.mark_learned(waiting[-1].event_ids)
     store.log_delivery(

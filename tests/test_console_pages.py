@@ -152,7 +152,7 @@ def add(store: MemoryStore, decision: Decision) -> None:
 def test_a_claim_of_somebody_else_disables_the_keys_and_is_passed_over(link: Breakable) -> None:
     fill(link.store, now(), minutes=45)
     first, second = link.store.alerts(("open",), "priority", 2)
-    link.store.claim(first.id, "wang", now(), 300_000)
+    link.store.claim(first.id, "wang", now(), 300_000, "senior")
     assert opened("queue").session_state["selected"] == second.id
     app = opened("overview", alert=first.id)
     app.switch_page("views/queue.py").run()

@@ -47,7 +47,7 @@ def test_of_many_claims_one_wins(url: str, raw: redis.Redis) -> None:
     def claim(actor: str) -> None:
         store = RedisStore(url)
         gate.wait()
-        outcomes.append(store.claim(alert.id, actor, NOW, 1000))
+        outcomes.append(store.claim(alert.id, actor, NOW, 1000, "senior"))
 
     threads = [threading.Thread(target=claim, args=(f"person-{n}",)) for n in range(8)]
     for thread in threads:

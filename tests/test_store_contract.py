@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alerts.alert import MAX_EVENTS_KEPT, MERGE_WINDOW_MS, Alert, AlertHit, hit_of
+from alerts.custody.audit import AuditEntry
 from alerts.memory_store import MemoryStore
 from alerts.minutes import add_decision, add_hit, head_of
 from alerts.redis_store import RedisStore
@@ -25,7 +26,10 @@ from models.events import Label, decode
 
 T0 = 1_700_000_000_000
 NOW = T0 + 5_000_000
+BEGAN = NOW - 60_000
 HOUR = 3_600_000
+ROLE = "senior"
+LIVES = ("open", "acknowledged", "snoozed", "escalated", "proposed", "resolved")
 AnyStore = MemoryStore | RedisStore
 Make = Callable[..., AnyStore]
 
@@ -96,17 +100,23 @@ def commit_of(first: int, decisions: list[Decision], first_hit: int | None = Non
         counters=Counters(events_in=first + len(decisions) - 1, decided=first + len(decisions) - 1),
         minutes=minutes,
         stream_time=decisions[-1].event_time if decisions else T0,
+        now=BEGAN,
     )
 
 
 def only_alert(store: AnyStore) -> Alert:
-    (alert,) = store.alerts(("open", "acknowledged", "snoozed", "escalated", "resolved"), "newest", 10)
+    (alert,) = store.alerts(LIVES, "newest", 10)
     return alert
+
+
+def trail(store: AnyStore) -> list[AuditEntry]:
+    """The audit entries on the only alert there is."""
+    return store.audit_of("alert", only_alert(store).id, 100)
 
 
 def state(store: AnyStore) -> dict[str, Any]:
     """Everything a reader can see, for comparing two stores."""
-    alerts = store.alerts(("open", "snoozed", "resolved"), "priority", 1000)
+    alerts = store.alerts(LIVES, "priority", 1000)
     return {
         "cursors": store.cursors(),
         "counters": store.counters(),
@@ -119,10 +129,13 @@ def state(store: AnyStore) -> dict[str, Any]:
         },
         "dead": store.dead_letters(1000),
         "alerts": alerts,
-        "newest": [a.id for a in store.alerts(("open", "snoozed", "resolved"), "newest", 1000)],
+        "newest": [a.id for a in store.alerts(LIVES, "newest", 1000)],
         "counts": store.alert_counts(),
-        "audit": [store.audit(alert.id) for alert in alerts],
+        "audit": store.audit_chain(0, 1000),
         "outbox": store.outbox("", 1000),
+        "due": store.due(2 * T0, 1000),
+        "bells": store.bells(2 * T0, 1000),
+        "snoozes": store.rule_snoozes(),
     }
 
 
@@ -221,9 +234,12 @@ class TestAlerts:
         assert store.outbox("", 1) == owed[:1]
         assert store.alert_counts()["open:S1"] == 1
         assert store.alert_counts()["open:S2"] == 0
-        assert [(e["action"], e["detail"]) for e in store.audit(alert.id)] == [
-            ("opened", "S2"),
-            ("worsened", "S2 to S1"),
+        assert [
+            (e.action, (e.before or {}).get("severity"), (e.after or {}).get("severity"))
+            for e in trail(store)
+        ] == [
+            ("opened", None, "S2"),
+            ("worsened", "S2", "S1"),
         ]
 
     def test_a_quiet_alert_hides_no_new_hit(self, store: AnyStore) -> None:
@@ -236,7 +252,7 @@ class TestAlerts:
 
     def test_a_resolved_alert_hides_no_new_hit(self, store: AnyStore) -> None:
         store.commit(commit_of(1, [decision(1)]))
-        store.resolve(only_alert(store).id, 1, "legitimate", "ana", NOW)
+        store.resolve(only_alert(store).id, 1, "legitimate", "ana", NOW, ROLE)
         store.commit(commit_of(2, [decision(2)]))
         assert [a.event_ids for a in store.alerts(("open",), "newest", 5)] == [["e2"]]
         assert [a.event_ids for a in store.alerts(("resolved",), "newest", 5)] == [["e1"]]
@@ -256,7 +272,7 @@ class TestAlerts:
 
     def test_a_snoozed_alert_that_worsens_is_open_again(self, store: AnyStore) -> None:
         store.commit(commit_of(1, [decision(1)]))
-        store.set_status(only_alert(store).id, 1, "snoozed", "ana", NOW)
+        store.set_status(only_alert(store).id, 1, "snoozed", "ana", NOW, ROLE)
         store.commit(commit_of(2, [decision(2)]))
         assert only_alert(store).status == "snoozed"
         store.commit(commit_of(3, [decision(3, severity="critical")]))
@@ -284,9 +300,9 @@ def test_both_stores_tell_the_same_story(
             store.commit(commit_of(n, [decision(n, card, severity, time, risk)]))
             if n == resolve_after:
                 worst = store.alerts(("open",), "priority", 1)[0]
-                after = store.resolve(worst.id, worst.version, "fraud", "ana", NOW)
+                after = store.resolve(worst.id, worst.version, "fraud", "ana", NOW, ROLE)
                 assert isinstance(after, Alert)
-                store.undo(worst.id, after.version, "ana", NOW + 1)
+                store.undo(worst.id, after.version, "ana", NOW + 1, ROLE)
     assert state(real) == state(memory)
     assert queued(real, url) == queued(memory, url)
 
@@ -298,16 +314,16 @@ class TestPeople:
         return only_alert(store)
 
     def test_a_claim_keeps_others_away_until_it_lapses(self, store: AnyStore, alert: Alert) -> None:
-        mine = store.claim(alert.id, "ana", NOW, 1000)
+        mine = store.claim(alert.id, "ana", NOW, 1000, ROLE)
         assert isinstance(mine, Alert)
         assert (mine.claimed_by, mine.claimed_until, mine.version) == ("ana", NOW + 1000, alert.version + 1)
-        theirs = store.claim(alert.id, "bob", NOW + 999, 1000)
+        theirs = store.claim(alert.id, "bob", NOW + 999, 1000, ROLE)
         assert isinstance(theirs, Conflict)
         assert theirs.current == mine
-        renewed = store.claim(alert.id, "ana", NOW + 500, 1000)
+        renewed = store.claim(alert.id, "ana", NOW + 500, 1000, ROLE)
         assert isinstance(renewed, Alert)
         assert (renewed.claimed_until, renewed.version) == (NOW + 1500, mine.version)
-        taken = store.claim(alert.id, "bob", NOW + 1500, 1000)
+        taken = store.claim(alert.id, "bob", NOW + 1500, 1000, ROLE)
         assert isinstance(taken, Alert)
         assert taken.claimed_by == "bob"
 
@@ -315,7 +331,7 @@ class TestPeople:
     def test_a_verdict_becomes_labels_in_stream_time(
         self, store: AnyStore, url: str, alert: Alert, verdict: str, fraud: bool
     ) -> None:
-        after = store.resolve(alert.id, alert.version, verdict, "ana", NOW)  # type: ignore[arg-type]
+        after = store.resolve(alert.id, alert.version, verdict, "ana", NOW, ROLE)  # type: ignore[arg-type]
         assert isinstance(after, Alert)
         assert (after.status, after.verdict, after.resolved_by, after.resolved_at) == (
             "resolved",
@@ -333,70 +349,68 @@ class TestPeople:
         assert store.alert_counts()["open"] == 0
 
     def test_unsure_sends_no_label(self, store: AnyStore, url: str, alert: Alert) -> None:
-        assert isinstance(store.resolve(alert.id, alert.version, "unsure", "ana", NOW), Alert)
+        assert isinstance(store.resolve(alert.id, alert.version, "unsure", "ana", NOW, ROLE), Alert)
         assert queued(store, url) == []
 
     def test_an_outdated_version_is_a_conflict(self, store: AnyStore, url: str, alert: Alert) -> None:
         for outcome in (
-            store.resolve(alert.id, alert.version - 1, "fraud", "ana", NOW),
-            store.set_status(alert.id, alert.version - 1, "escalated", "ana", NOW),
-            store.undo(alert.id, alert.version, "ana", NOW),
+            store.resolve(alert.id, alert.version - 1, "fraud", "ana", NOW, ROLE),
+            store.set_status(alert.id, alert.version - 1, "escalated", "ana", NOW, ROLE),
+            store.undo(alert.id, alert.version - 1, "ana", NOW, ROLE),
         ):
             assert outcome == Conflict(alert)
         assert queued(store, url) == []
-        assert len(store.audit(alert.id)) == 1
+        assert len(trail(store)) == 1
 
     def test_the_same_verdict_twice_counts_once(self, store: AnyStore, url: str, alert: Alert) -> None:
-        first = store.resolve(alert.id, alert.version, "fraud", "ana", NOW)
-        assert store.resolve(alert.id, alert.version, "fraud", "ana", NOW + 5) == first
-        assert isinstance(store.resolve(alert.id, alert.version, "fraud", "bob", NOW), Conflict)
+        first = store.resolve(alert.id, alert.version, "fraud", "ana", NOW, ROLE)
+        assert store.resolve(alert.id, alert.version, "fraud", "ana", NOW + 5, ROLE) == first
+        assert isinstance(store.resolve(alert.id, alert.version, "fraud", "bob", NOW, ROLE), Conflict)
         assert len(queued(store, url)) == 2
 
     def test_undo_reopens_and_corrects_the_labels(self, store: AnyStore, url: str, alert: Alert) -> None:
-        resolved = store.resolve(alert.id, alert.version, "fraud", "ana", NOW)
+        resolved = store.resolve(alert.id, alert.version, "fraud", "ana", NOW, ROLE)
         assert isinstance(resolved, Alert)
-        reopened = store.undo(alert.id, resolved.version, "ana", NOW + 1)
+        reopened = store.undo(alert.id, resolved.version, "ana", NOW + 1, ROLE)
         assert isinstance(reopened, Alert)
         assert (reopened.status, reopened.verdict, reopened.resolved_at) == ("open", None, None)
         labels = queued(store, url)
         assert [x.fraud for x in labels] == [True, True, False, False]
         assert len({x.id for x in labels}) == 4
-        assert [e["action"] for e in store.audit(alert.id)] == ["opened", "resolved", "undone"]
+        assert [e.action for e in trail(store)] == ["opened", "resolved", "undone"]
         store.commit(commit_of(3, [decision(3)]))
         assert only_alert(store).event_ids == ["e1", "e2", "e3"]
 
     def test_learned_is_marked_and_an_undo_takes_it_back(self, store: AnyStore, alert: Alert) -> None:
-        resolved = store.resolve(alert.id, alert.version, "fraud", "ana", NOW)
+        resolved = store.resolve(alert.id, alert.version, "fraud", "ana", NOW, ROLE)
         assert isinstance(resolved, Alert)
         assert not resolved.learned
         store.mark_learned(["e2", "stranger"])
         assert only_alert(store).learned
         # The mark is news from the learner, not a change of the case: the analyst's undo still goes through.
-        assert isinstance(store.undo(alert.id, resolved.version, "ana", NOW), Alert)
+        assert isinstance(store.undo(alert.id, resolved.version, "ana", NOW, ROLE), Alert)
         assert not only_alert(store).learned
 
     def test_status_changes_are_audited(self, store: AnyStore, alert: Alert) -> None:
-        after = store.set_status(alert.id, alert.version, "escalated", "ana", NOW, "large sum 大额")
+        after = store.set_status(alert.id, alert.version, "escalated", "ana", NOW, ROLE, "large sum 大额")
         assert isinstance(after, Alert)
         assert after.status == "escalated"
-        assert store.audit(alert.id)[-1] == {
-            "at": str(NOW),
-            "actor": "ana",
-            "action": "escalated",
-            "detail": "large sum 大额",
-            "version": str(after.version),
-        }
+        assert trail(store)[-1] == AuditEntry(
+            "ana", ROLE, "escalated", "alert", alert.id, NOW, "large sum 大额",
+            {"version": alert.version, "status": "open", "waiting_since": BEGAN},
+            {"version": after.version, "status": "escalated", "waiting_since": NOW},
+        )  # fmt: skip
         assert store.alerts(("escalated",), "priority", 5) == [after]
         with pytest.raises(StoreError, match="resolve"):
-            store.set_status(alert.id, after.version, "resolved", "ana", NOW)
+            store.set_status(alert.id, after.version, "resolved", "ana", NOW, ROLE)
 
     def test_an_unknown_alert_is_an_error(self, store: AnyStore) -> None:
         assert store.alert("al_none") is None
-        assert store.audit("al_none") == []
+        assert store.audit_of("alert", "al_none", 10) == []
         with pytest.raises(StoreError, match="al_none"):
-            store.claim("al_none", "ana", NOW, 1000)
+            store.claim("al_none", "ana", NOW, 1000, ROLE)
         with pytest.raises(StoreError, match="al_none"):
-            store.resolve("al_none", 1, "fraud", "ana", NOW)
+            store.resolve("al_none", 1, "fraud", "ana", NOW, ROLE)
 
 
 def test_sender_state_deliveries_and_beats(store: AnyStore) -> None:

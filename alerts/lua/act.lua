@@ -1,69 +1,38 @@
--- A person acts on an alert: compare-and-set on its version, audited, with the labels of a verdict queued in
--- the same step.
+-- Write a person's step on an alert if it still has the version it was taken on: fields, the lists it is found in,
+-- the labels of a verdict and the audit entry, all or nothing.
 --
--- ARGV: verb, alert id, version, actor, now, argument (lease end, verdict, new status), detail, then for each
--- label: transaction id, encoded event. Answer: {outcome, alert hash, its events}.
-local verb, id, version, actor, now = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
-local argument, detail = ARGV[6], ARGV[7]
+-- ARGV: alert id, version before, status after, fingerprint to free or '', fingerprint to take or '', next deadline or
+-- '', next bell or '', number of fields to set, their names and values, number of fields to drop, their names, '1' and the nine strings
+-- of an audit entry or '0', then for each label: transaction id, encoded event. Answer: 'ok' or 'moved'.
 local LABELLED_TTL = 40 * 24 * 3600
+local id, version, to = ARGV[1], ARGV[2], ARGV[3]
 local key = alert_key(id)
+local f = redis.call('HMGET', key, 'version', 'status', 'severity', 'priority', 'last_time')
+if f[1] ~= version then return 'moved' end
 
-local function answer(outcome)
-  return {outcome, redis.call('HGETALL', key), redis.call('LRANGE', key .. ':events', 0, -1)}
+local at = 8
+local count = tonumber(ARGV[at])
+for k = at + 1, at + 2 * count, 2 do redis.call('HSET', key, ARGV[k], ARGV[k + 1]) end
+at = at + 2 * count + 1
+count = tonumber(ARGV[at])
+for k = at + 1, at + count do redis.call('HDEL', key, ARGV[k]) end
+at = at + count + 1
+
+if f[2] ~= to then
+  unfile(id, f[2], f[3])
+  file(id, to, f[3], f[4], f[5])
 end
-
-if redis.call('EXISTS', key) == 0 then return {'missing', {}, {}} end
-local f = redis.call('HMGET', key, 'status', 'severity', 'priority', 'last_time', 'version', 'claimed_by',
-  'claimed_until', 'resolved_by', 'verdict', 'fingerprint')
-local status, severity, priority, last_time, current = f[1], f[2], f[3], f[4], tonumber(f[5])
-
-local function queue_labels()
-  for k = 8, #ARGV, 2 do
-    redis.call('XADD', P .. 'in', '*', 'e', ARGV[k + 1])
-    redis.call('SET', P .. 'labelled:' .. ARGV[k], id, 'EX', LABELLED_TTL)
-  end
+schedule(id, ARGV[6], ARGV[7])
+if ARGV[4] ~= '' and redis.call('HGET', P .. 'fingerprints', ARGV[4]) == id then
+  redis.call('HDEL', P .. 'fingerprints', ARGV[4])
 end
+-- A newer alert on the same problem may be collecting hits by now; it goes on doing so.
+if ARGV[5] ~= '' then redis.call('HSETNX', P .. 'fingerprints', ARGV[5], id) end
 
-local function move(to)
-  redis.call('HSET', key, 'status', to, 'version', current + 1)
-  unfile(id, status, severity)
-  file(id, to, severity, priority, last_time)
+local audited = ARGV[at] == '1'
+if audited then record_from(at + 1) end
+for k = at + (audited and 10 or 1), #ARGV, 2 do
+  redis.call('XADD', P .. 'in', '*', 'e', ARGV[k + 1])
+  redis.call('SET', P .. 'labelled:' .. ARGV[k], id, 'EX', LABELLED_TTL)
 end
-
-if verb == 'claim' then
-  local held = f[6] and tonumber(f[7] or '0') > tonumber(now)
-  if status == 'resolved' or (held and f[6] ~= actor) then return answer('conflict') end
-  redis.call('HSET', key, 'claimed_by', actor, 'claimed_until', argument)
-  if not held then
-    redis.call('HINCRBY', key, 'version', 1)
-    note(id, actor, 'claimed', now, '', tostring(current + 1))
-  end
-  return answer('ok')
-end
-
-if verb == 'resolve' and status == 'resolved' and current == version + 1 and f[8] == actor
-  and f[9] == argument then
-  -- The same verdict again: the first answer was lost on the way.
-  return answer('ok')
-end
-if current ~= version or (status == 'resolved') ~= (verb == 'undo') then return answer('conflict') end
-
-if verb == 'resolve' then
-  move('resolved')
-  redis.call('HSET', key, 'verdict', argument, 'resolved_at', now, 'resolved_by', actor)
-  redis.call('HDEL', key, 'claimed_by', 'claimed_until', 'learned')
-  if redis.call('HGET', P .. 'fingerprints', f[10]) == id then redis.call('HDEL', P .. 'fingerprints', f[10]) end
-  queue_labels()
-  note(id, actor, 'resolved', now, argument, tostring(version + 1))
-elseif verb == 'undo' then
-  move('open')
-  redis.call('HDEL', key, 'verdict', 'resolved_at', 'resolved_by', 'learned')
-  -- A newer alert on the same problem may be collecting hits by now; it goes on doing so.
-  redis.call('HSETNX', P .. 'fingerprints', f[10], id)
-  queue_labels()
-  note(id, actor, 'undone', now, '', tostring(version + 1))
-else
-  move(argument)
-  note(id, actor, argument, now, detail, tostring(version + 1))
-end
-return answer('ok')
+return 'ok'

@@ -5,7 +5,9 @@
 -- Then for each hit HIT_FIELDS strings. Then for each dead letter its bytes.
 -- Answer: {'done'}, or {'moved'} when the cursors are not where the caller believed.
 local h = cjson.decode(ARGV[1])
-local HIT_FIELDS = 13
+local HIT_FIELDS = 14
+local SNOOZES = P .. 'snoozes'
+local snoozed = h.n_hits > 0 and redis.call('EXISTS', SNOOZES) == 1
 local CURSORS = P .. 'cursors'
 local LAST = {decisions = P .. 'decisions', dead = P .. 'dead'}
 
@@ -47,30 +49,63 @@ local function owe(ordinal, id, severity, count)
   redis.call('XADD', P .. 'outbox', ordinal .. '-0', 'alert', id, 'severity', severity, 'count', count)
 end
 
+-- Until when every cause of the hit is snoozed for its entity at its severity; nil: at least one is not.
+local function quiet_until(hit)
+  if not snoozed then return nil end
+  local ends = nil
+  for cause in string.gmatch(hit.causes, '[^\31]+') do
+    local kept = redis.call('HGET', SNOOZES, cause .. '\31' .. hit.kind .. '\31' .. hit.entity)
+    local snooze = kept and cjson.decode(kept)
+    if not snooze or snooze['until'] <= h.now or hit.severity < snooze.severity then return nil end
+    ends = math.min(ends or snooze['until'], snooze['until'])
+  end
+  return ends
+end
+
+local function tell(id, action, before, after)
+  record('tidegate', 'tidegate', action, 'alert', id, exact(h.now), '', before, after)
+end
+
+local function wait_from_now(id, severity)
+  schedule(id, exact(h.now + h.acknowledge[severity]), exact(h.now + h.warn[severity]))
+end
+
 local function open_alert(hit)
   local key = alert_key(hit.id)
   if redis.call('EXISTS', key) == 1 then return end
-  redis.call('HSET', key, 'id', hit.id, 'fingerprint', hit.fingerprint, 'version', 1, 'status', 'open',
+  local quiet = quiet_until(hit)
+  local status = quiet and 'snoozed' or 'open'
+  redis.call('HSET', key, 'id', hit.id, 'fingerprint', hit.fingerprint, 'version', 1, 'status', status,
     'severity', hit.severity, 'priority', hit.priority, 'typology', hit.typology, 'entity_kind', hit.kind,
     'entity', hit.entity, 'count', 1, 'amount_usd', hit.amount, 'first_time', hit.time, 'last_time', hit.time,
-    'opened_at', hit.time, 'risk', hit.risk, 'decision', hit.decision)
+    'opened_at', hit.time, 'risk', hit.risk, 'decision', hit.decision, 'waiting_since', exact(h.now),
+    'severity_since', exact(h.now))
   redis.call('RPUSH', key .. ':events', hit.event)
   redis.call('HSET', P .. 'fingerprints', hit.fingerprint, hit.id)
   redis.call('ZADD', P .. 'alerts:of:' .. hit.kind .. ':' .. hit.entity, hit.time, hit.id)
-  file(hit.id, 'open', hit.severity, hit.priority, hit.time)
-  note(hit.id, 'tidegate', 'opened', hit.time, hit.severity, '1')
-  owe(hit.ordinal, hit.id, hit.severity, 1)
+  file(hit.id, status, hit.severity, hit.priority, hit.time)
+  tell(hit.id, 'opened', 'null', cjson.encode({severity = hit.severity, status = status, event_id = hit.event}))
+  if quiet then
+    redis.call('HSET', key, 'snoozed_until', exact(quiet))
+    schedule(hit.id, exact(quiet), exact(quiet))
+  else
+    wait_from_now(hit.id, hit.severity)
+    owe(hit.ordinal, hit.id, hit.severity, 1)
+  end
 end
+
+local ENDED_BY_WORSE = {acknowledged = true, snoozed = true, proposed = true}
 
 local function merge(id, was, hit)
   local key = alert_key(id)
   if redis.call('LPOS', key .. ':events', hit.event) then return end
   local worse = hit.severity < was.severity
   local severity = worse and hit.severity or was.severity
-  local status = (worse and was.status == 'snoozed') and 'open' or was.status
+  local heard = worse and not (was.status == 'snoozed' and quiet_until(hit))
+  local status = (heard and ENDED_BY_WORSE[was.status]) and 'open' or was.status
   local priority = exact(was.priority + tonumber(hit.priority))
   local last_time = exact(math.max(was.last_time, tonumber(hit.time)))
-  local version = redis.call('HINCRBY', key, 'version', 1)
+  redis.call('HINCRBY', key, 'version', 1)
   local count = redis.call('HINCRBY', key, 'count', 1)
   redis.call('HSET', key, 'status', status, 'severity', severity, 'priority', priority, 'last_time', last_time,
     'amount_usd', exact(was.amount_usd + tonumber(hit.amount)),
@@ -82,7 +117,15 @@ local function merge(id, was, hit)
   unfile(id, was.status, was.severity)
   file(id, status, severity, priority, last_time)
   if worse then
-    note(id, 'tidegate', 'worsened', hit.time, was.severity .. ' to ' .. severity, tostring(version))
+    redis.call('HSET', key, 'severity_since', exact(h.now))
+    tell(id, 'worsened', cjson.encode({severity = was.severity, status = was.status}),
+      cjson.encode({severity = severity, status = status, event_id = hit.event}))
+  end
+  if heard then
+    redis.call('HSET', key, 'waiting_since', exact(h.now))
+    redis.call('HDEL', key, 'acknowledged_by', 'acknowledged_at', 'snoozed_until', 'snoozed_by', 'snooze_reason',
+      'proposed_verdict', 'proposed_by', 'proposed_at')
+    wait_from_now(id, severity)
     owe(hit.ordinal, id, severity, count)
   end
 end
@@ -92,7 +135,7 @@ local function write_hits()
     local hit = {ordinal = ARGV[at], fingerprint = ARGV[at + 1], id = ARGV[at + 2], event = ARGV[at + 3],
       time = ARGV[at + 4], severity = ARGV[at + 5], priority = ARGV[at + 6], typology = ARGV[at + 7],
       kind = ARGV[at + 8], entity = ARGV[at + 9], amount = ARGV[at + 10], risk = ARGV[at + 11],
-      decision = ARGV[at + 12]}
+      decision = ARGV[at + 12], causes = ARGV[at + 13]}
     at = at + HIT_FIELDS
     local id = redis.call('HGET', P .. 'fingerprints', hit.fingerprint)
     local f = id and redis.call('HMGET', alert_key(id), 'status', 'severity', 'last_time', 'first_time',

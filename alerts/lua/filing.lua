@@ -1,5 +1,5 @@
--- How an alert is kept: a hash `alert:<id>`, its newest events in a list, its audit trail in another, and the
--- sorted sets that the queue is read from. Numbers are written with 17 digits: a double comes back as it was.
+-- How an alert is kept: a hash `alert:<id>`, its newest events in a list, and the sorted sets that the queue and the
+-- deadlines are read from. Numbers are written with 17 digits: a double comes back as it was.
 local P = KEYS[1]
 
 local function exact(number) return string.format('%.17g', number) end
@@ -18,9 +18,10 @@ local function file(id, status, severity, priority, last_time)
   if status == 'open' then redis.call('SADD', P .. 'alerts:open:' .. severity, id) end
 end
 
-local function note(id, actor, action, at, detail, version)
-  local entry = {actor = actor, action = action, at = at, detail = detail, version = version}
-  redis.call('RPUSH', alert_key(id) .. ':audit', cjson.encode(entry))
+-- By when somebody has to act on the alert, and when the next bell about that rings; '' = never.
+local function schedule(id, by, bell)
+  if by == '' then redis.call('ZREM', P .. 'alerts:due', id) else redis.call('ZADD', P .. 'alerts:due', by, id) end
+  if bell == '' then redis.call('ZREM', P .. 'alerts:bell', id) else redis.call('ZADD', P .. 'alerts:bell', bell, id) end
 end
 
 -- The number of the next audit entry. It goes on behind entries that were deleted by hand, so that it is always

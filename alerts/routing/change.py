@@ -69,7 +69,9 @@ def change_of(alert: Alert) -> Change:
         "action": alert.decision.action,
         "entity_kind": alert.entity_kind,
     }
-    state: State = "acknowledged" if alert.status == "escalated" else alert.status
+    # Handed on, or judged and waiting for a second person: somebody has it in hand.
+    status = alert.status
+    state: State = "acknowledged" if status == "escalated" or status == "proposed" else status
     return Change(
         kind="alert",
         id=alert.id,

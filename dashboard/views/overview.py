@@ -7,7 +7,7 @@ from html import escape
 import streamlit as st
 
 from dashboard import charts, measures, theme
-from dashboard.data import Overview
+from dashboard.data import OPEN, Overview
 from dashboard.desk import Desk, desk, status_line
 from dashboard.formats import age, short, usd
 from dashboard.processes import process_table
@@ -58,7 +58,7 @@ def _numbers(here: Desk, found: Overview) -> None:
     severities = " ".join(
         f"{symbol} {sum(a.severity == name for a in waiting)}" for name, (symbol, _) in theme.SEVERITY.items()
     )
-    count = sum(found.counts.get(status, 0) for status in ("open", "acknowledged", "escalated"))
+    count = sum(found.counts.get(status, 0) for status in OPEN)
     first, second, third, fourth, fifth, sixth = st.columns(6)
     first.metric(
         t("open_alerts"),

@@ -58,6 +58,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "done.escalated": ("{alert} escalated.", "{alert} 已升级。"),
     "done.snoozed": ("{alert} snoozed.", "{alert} 已搁置。"),
     "done.open": ("{alert} reopened.", "{alert} 已重新打开。"),
+    "done.proposed": (
+        "{alert}: verdict proposed; a second person has to confirm it.",
+        "{alert}：结论已提出，须由另一人确认。",
+    ),
     "done.undo": ("Last action on {alert} taken back.", "已撤销对 {alert} 的上一步操作。"),
     "undo.nothing": ("There is nothing of yours to undo.", "没有可撤销的操作。"),
     "conflict.hits": (
