@@ -14,7 +14,7 @@ import msgspec
 
 from alerts.alert import Alert, AlertHit, Status, Verdict
 from alerts.custody.audit import AuditEntry, AuditLink
-from alerts.lifecycle import Step
+from alerts.lifecycle import FourEyes, Step
 from alerts.merging import RuleSnooze
 from alerts.rule_counts import RuleDay
 from models.decision import Counters, DeadLetter
@@ -74,7 +74,12 @@ class Conflict(msgspec.Struct, frozen=True):
 
 
 class Store(Protocol):
-    """See the module's docstring. Times are ms since the epoch; the caller's clock comes in as `now`."""
+    """See the module's docstring. Times are ms since the epoch; the caller's clock comes in as `now`.
+
+    four_eyes: which verdicts need a second person; set by whoever opens the store.
+    """
+
+    four_eyes: FourEyes
 
     def ping(self) -> float:
         """Round-trip in ms; raises StoreError when the store cannot be reached."""

@@ -18,7 +18,6 @@ import numpy as np
 from alerts.alert import Alert, Status, Verdict
 from alerts.custody.audit import AuditEntry
 from alerts.custody.signing import SIGNATURE_BYTES
-from alerts.lifecycle import FourEyes
 from alerts.store import Conflict, Delivery, Sort, Store
 from dashboard.settings import with_password
 from models.decision import Counters, DeadLetter, Decision
@@ -88,11 +87,11 @@ class Monitoring(msgspec.Struct, frozen=True):
     minutes: dict[int, dict[str, float]]
 
 
-def connect(url: str, four_eyes: FourEyes) -> Store:
-    """A connection to the store at `url`; raises StoreError. four_eyes: which verdicts need a second person."""
+def connect(url: str) -> Store:
+    """A connection to the store at `url`; raises StoreError."""
     from alerts.redis_store import RedisStore
 
-    return RedisStore(with_password(url), four_eyes=four_eyes)
+    return RedisStore(with_password(url))
 
 
 class ReadModel:

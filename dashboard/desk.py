@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import streamlit as st
 
+from alerts.store import Store
 from dashboard import data, theme
 from dashboard.formats import age, utc
 from dashboard.measures import beat_time, mode_of
@@ -30,8 +31,13 @@ def settings() -> ConsoleSettings:
 @st.cache_resource
 def read_model(url: str) -> data.ReadModel:
     """One read model for all sessions."""
-    four_eyes = settings().four_eyes
-    return data.ReadModel(lambda: data.connect(url, four_eyes), lambda: int(time.time() * 1000))
+
+    def opened() -> Store:
+        store = data.connect(url)
+        store.four_eyes = settings().four_eyes
+        return store
+
+    return data.ReadModel(opened, lambda: int(time.time() * 1000))
 
 
 @dataclass(frozen=True)

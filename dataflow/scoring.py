@@ -108,6 +108,7 @@ class Scorer(StatefulBatchLogic[Packet, Written, int]):
             first_decision_ordinal=decided + 1, decisions=encoded, hits=found, first_dead_ordinal=dead + 1,
             dead=[self._seal(letter) for letter in output.dead],
             counters=msgspec.structs.replace(engine.counters), minutes=minutes, stream_time=engine.ledger.clock,
+            now=now_ms(),
         )  # fmt: skip
         repeated = [encode_decision(decision) for decision in output.repeated]
         return Written(

@@ -22,6 +22,7 @@ from alerts.custody.private_files import make_private_directory
 from alerts.redis_link import RedisLink
 from alerts.redis_store import RedisStore
 from alerts.webhook import WebhookSender
+from dataflow import clerk
 from dataflow.assemble import engine_of
 from dataflow.checkpoint import Checkpoints
 from dataflow.door import Door
@@ -126,6 +127,11 @@ def run_sender(settings: Settings, url: str) -> None:
     """Deliver webhooks."""
     hooks = settings.webhooks
     WebhookSender(RedisStore(url), hooks.receivers, console_url=hooks.console_url).run(stop)
+
+
+def run_clerk(url: str) -> None:
+    """End snoozes, watch deadlines, link the audit trail."""
+    clerk.run(RedisStore(url), int(os.environ.get(RESTARTS, "0")), stop.is_set, stop.wait)
 
 
 def run_simulator(settings: Settings, url: str, start: int) -> None:

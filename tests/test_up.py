@@ -27,7 +27,7 @@ from tests.receiver import SECRET, Inbox, receiver
 
 ROOT = Path(__file__).resolve().parent.parent
 RULES = ROOT / "models" / "rules" / "packs" / "core.toml"
-CHILDREN = ("console", "sender", "learner", "scorer", "simulator")
+CHILDREN = ("console", "sender", "clerk", "learner", "scorer", "simulator")
 MARKED = """
 
 [[rule]]

@@ -26,7 +26,9 @@ from models.errors import SettingsError, StoreError
 from models.money import DAY_MS
 
 NAME = "up"
-HELP = "start everything on this machine: store, scorer, learner, webhook sender, simulator and console"
+HELP = (
+    "start everything on this machine: store, scorer, learner, webhook sender, clerk, simulator and console"
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -122,7 +124,7 @@ def _start(
         Child("console", python("dashboard.serve", "--port", str(settings.console.port), "--address",
               settings.console.address), logs / "console.log", {**where, "TIDEGATE_CONSOLE": str(console)})
     )  # fmt: skip
-    for name in ("sender", "learner", "scorer"):
+    for name in ("sender", "clerk", "learner", "scorer"):
         supervisor.add(
             Child(name, python("dataflow.cli", "worker", name, *common), logs / f"{name}.log", where)
         )
