@@ -27,6 +27,7 @@ COMMANDS = [
     "ingest",
     "replay",
     "evaluate",
+    "backtest",
     "bench",
     "soak",
     "rules",

@@ -64,18 +64,19 @@ def replay(
     *,
     limit: int | None = None,
     batch: int = BATCH,
+    sources: Iterable[Sequence[Item]] | None = None,
     on_output: Callable[[Output], None] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
     """Run the files through the engine one after another; returns the contract's summary.
 
-    limit: most transactions. on_output is called with each step's output. progress: with events taken so far.
+    limit: most transactions. sources: batches of entries to take instead of files. on_output is called with each
+    step's output. progress: with events taken so far.
     """
     digest = Digest()
     started = time.perf_counter()
-    sources: Iterable[Sequence[Item]] = chain.from_iterable(
-        FileSource(path, mapping, limit=limit) for path in paths
-    )
+    if sources is None:
+        sources = chain.from_iterable(FileSource(path, mapping, limit=limit) for path in paths)
     for items in batched(sources, batch):
         if limit is not None:
             items = _cut(items, limit - engine.counters.transactions)

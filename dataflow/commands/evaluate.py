@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -239,21 +238,6 @@ def _show(result: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         showing.show(result, "", as_json=True)
         return
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
     from dataflow.evaluation.report import about, tables
 
-    print(about(result))
-    console = Console(file=sys.stdout)
-    for table in tables(result):
-        shown = Table(title=table.title, title_justify="left")
-        for at, name in enumerate(table.header):
-            shown.add_column(name, justify="right" if table.numeric(at) else "left", overflow="fold")
-        for row in table.rows:
-            shown.add_row(*map(escape, row))
-        console.print()
-        console.print(shown)
-        if table.text:
-            console.print(table.text, markup=False, highlight=False)
+    showing.show_tables(about(result), tables(result))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import resource
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+if TYPE_CHECKING:
+    from dataflow.evaluation.report import Table as ReportTable
 
 Progress = Callable[[float], None]
 
@@ -47,6 +50,29 @@ def show(result: Mapping[str, Any], title: str, *, as_json: bool) -> None:
     for name, value in _flat(result):
         table.add_row(name, value)
     Console(file=sys.stdout).print(table)
+
+
+def show_tables(words: str, tables: Iterable[ReportTable]) -> None:
+    """Print the tables of a report for people, below what it says in words."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    print(words)
+    console = Console(file=sys.stdout)
+    for table in tables:
+        shown = Table(title=table.title, title_justify="left")
+        for at, name in enumerate(table.header):
+            shown.add_column(name, justify="right" if table.numeric(at) else "left", overflow="fold")
+        for row in table.rows:
+            shown.add_row(*map(escape, row))
+        with console.capture() as drawn:
+            console.print()
+            console.print(shown)
+            if table.text:
+                console.print(table.text, markup=False, highlight=False)
+        # Written by ourselves: rich would end the process with code 1 when the reader has gone.
+        sys.stdout.write(drawn.get())
 
 
 def say(text: str) -> None:

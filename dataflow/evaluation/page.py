@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -30,9 +30,14 @@ def html_page(result: Mapping[str, Any], models: Sequence[Model], rows: Flags) -
         "Is the risk a probability?": _reliability(result["detail"]),
         "What each group of features is worth": _ablation(result),
     }
-    parts = [f"<h1>{escape(title(result))}</h1>", f"<p>{escape(about(result))}</p>"]
+    return document(title(result), about(result), tables(result), charts)
+
+
+def document(heading: str, words: str, shown: Iterable[Table], charts: Mapping[str, Any]) -> str:
+    """An HTML page that needs no network. charts: plotly figures (or None) by the title of the table they follow."""
+    parts = [f"<h1>{escape(heading)}</h1>", f"<p>{escape(words)}</p>"]
     plotted = False
-    for table in tables(result):
+    for table in shown:
         parts.append(_table(table))
         figure = charts.get(table.title)
         if figure is not None:
@@ -41,7 +46,7 @@ def html_page(result: Mapping[str, Any], models: Sequence[Model], rows: Flags) -
                 figure.to_html(full_html=False, include_plotlyjs=not plotted, div_id=f"chart-{len(parts)}")
             )
             plotted = True
-    head = f'<meta charset="utf-8"><title>{escape(title(result))}</title><style>{_STYLE}</style>'
+    head = f'<meta charset="utf-8"><title>{escape(heading)}</title><style>{_STYLE}</style>'
     body = "\n".join(parts)
     return f'<!doctype html>\n<html lang="en">\n<head>{head}</head>\n<body>\n{body}\n</body>\n</html>\n'
 
@@ -61,7 +66,8 @@ def _table(table: Table) -> str:
     return "\n".join([*lines, "</table>"])
 
 
-def _figure(x: str, y: str, **layout: Any) -> Any:
+def empty_figure(x: str, y: str, **layout: Any) -> Any:
+    """A figure with titled axes and nothing in it."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
@@ -72,7 +78,7 @@ def _figure(x: str, y: str, **layout: Any) -> Any:
 
 
 def _precision_recall(models: Sequence[Model], rows: Flags) -> Any:
-    figure = _figure("recall", "precision")
+    figure = empty_figure("recall", "precision")
     for model in models:
         recall, precision = precision_recall(model.data.fraud[rows], model.data.score[rows])
         figure.add_scatter(x=recall, y=precision, name=model.name)
@@ -90,7 +96,7 @@ def precision_recall(fraud: Flags, score: Float) -> tuple[list[float], list[floa
 
 
 def _folds(result: Mapping[str, Any]) -> Any:
-    figure = _figure("fold", "", barmode="group")
+    figure = empty_figure("fold", "", barmode="group")
     for metric, name in TITLES.items():
         values = [fold.get(metric) for fold in result["folds"]]
         figure.add_bar(x=[str(number) for number in range(len(values))], y=values, name=name)
@@ -100,7 +106,7 @@ def _folds(result: Mapping[str, Any]) -> Any:
 def _cost(detail: Mapping[str, Any]) -> Any | None:
     if "cost" not in detail:
         return None
-    figure = _figure("share of payments alerted", "US dollars a payment")
+    figure = empty_figure("share of payments alerted", "US dollars a payment")
     figure.update_xaxes(type="log")
     points = [point for point in detail["cost"]["curve"] if point["alert_share"] > 0]
     figure.add_scatter(
@@ -115,7 +121,7 @@ def _cost(detail: Mapping[str, Any]) -> Any | None:
 
 
 def _reliability(detail: Mapping[str, Any]) -> Any:
-    figure = _figure("stated risk", "observed share of frauds")
+    figure = empty_figure("stated risk", "observed share of frauds")
     figure.update_xaxes(type="log")
     figure.update_yaxes(type="log")
     bins = [row for row in detail["reliability"] if row["risk"] > 0 and row["observed"] > 0]
@@ -133,7 +139,7 @@ def _reliability(detail: Mapping[str, Any]) -> Any:
 def _ablation(result: Mapping[str, Any]) -> Any | None:
     if "ablation" not in result:
         return None
-    figure = _figure("change of average precision without the group", "")
+    figure = empty_figure("change of average precision without the group", "")
     groups = [row for row in result["ablation"]["groups"] if row["change"]["average_precision"] is not None]
     figure.add_bar(
         x=[row["change"]["average_precision"] for row in groups],

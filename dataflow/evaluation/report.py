@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,16 +44,26 @@ def write_report(
 
 def markdown(result: Mapping[str, Any]) -> str:
     """The page in Markdown."""
-    parts = [f"# {title(result)}", about(result)]
-    for table in tables(result):
+    return markdown_page(title(result), about(result), tables(result))
+
+
+def markdown_page(heading: str, words: str, shown: Iterable[Table]) -> str:
+    """Any page of tables in Markdown."""
+    parts = [f"# {heading}", words]
+    for table in shown:
         parts.append(f"## {table.title}")
         if table.text:
             parts.append(table.text)
         if table.rows:
-            marks = ["--:" if table.numeric(at) else "---" for at in range(len(table.header))]
-            lines = [table.header, marks, *table.rows]
-            parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
+            parts.append(markdown_table(table))
     return "\n\n".join(parts) + "\n"
+
+
+def markdown_table(table: Table) -> str:
+    """A table in Markdown, numbers to the right."""
+    marks = ["--:" if table.numeric(at) else "---" for at in range(len(table.header))]
+    cells = [[cell.replace("|", "\\|") for cell in row] for row in table.rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [table.header, marks, *cells])
 
 
 def title(result: Mapping[str, Any]) -> str:

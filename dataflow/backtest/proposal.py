@@ -1,0 +1,110 @@
+"""The second opinion of a back-test: the same payments decided by other rules, thresholds or another model.
+
+It sits beside a running engine and reads what that engine read: windows, features and outcomes are computed once.
+What differs is only what was proposed, so every difference between the two decisions comes from it. Rules that
+decline more would also leave the models fewer outcomes to learn from; that part of the future no recording holds.
+"""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import numpy as np
+
+from models.columns import Column
+from models.deciding import Judged
+from models.decision import Action, Decision, RuleHit, Versions
+from models.engine import Engine
+from models.errors import SnapshotError
+from models.features import RULE_KINDS
+from models.risk import Thresholds, decide
+from models.rules.compiled import CompiledPack, compile_pack
+from models.rules.rule import Pack
+from models.serving import Snapshot
+from models.velocities import Velocities
+
+
+class Proposal:
+    """Decides an engine's batches again. pack, thresholds, snapshot: None is what the engine has at that moment.
+
+    What is given holds from the first payment to the last; Control events of the stream then change only the rest.
+    Raises RuleError when the pack does not fit the feature catalogue, SnapshotError when the model does not.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        pack: Pack | None = None,
+        thresholds: Thresholds | None = None,
+        snapshot: Snapshot | None = None,
+    ) -> None:
+        self._engine, self._thresholds, self._snapshot = engine, thresholds, snapshot
+        self._compiled = None if pack is None else compile_pack(pack, engine.interner, RULE_KINDS)
+        expected = engine.settings.features
+        if snapshot is not None and snapshot.features != expected:
+            raise SnapshotError(
+                f"model {snapshot.version} was learnt with {len(snapshot.features)} features, this version has "
+                f"{len(expected)} (attributes included): use a snapshot learnt with this feature catalogue"
+            )
+        # Windows of its own: those of the engine are dropped and begun anew when the stream brings another pack.
+        self._velocities = Velocities(engine.interner)
+        self._velocities.load(() if self._compiled is None else self._compiled.velocities, 0)
+
+    @property
+    def compiled(self) -> CompiledPack:
+        """The rules that hold now."""
+        return self._compiled or self._engine.compiled
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """The band edges that hold now."""
+        return self._thresholds or self._engine.thresholds
+
+    @property
+    def model(self) -> str:
+        """The version of the model that holds now."""
+        return (self._snapshot or self._engine.snapshot).version
+
+    def decide(self, judged: Judged, contained: list[list[Action]]) -> list[Decision]:
+        """The decisions on a batch, without reasons. contained: actions of containments in force, by transaction."""
+        columns: dict[str, Column] = dict(judged.columns)
+        columns.update(self._velocities.advance(judged.placed, judged.events, columns))
+        if not judged.made:
+            return []
+        scores: list[dict[str, float]] | None = None
+        if self._snapshot is not None:
+            scored = self._snapshot.score(judged.vectors)
+            columns["risk"] = scored.risk
+            names = [*scored.by_model]
+            scores = [
+                {name: value for name, value in zip(names, row, strict=True) if not math.isnan(value)}
+                for row in np.stack([scored.by_model[name] for name in names], axis=1).tolist()
+            ]
+        compiled, placed = self.compiled, judged.placed
+        verdicts = compiled.evaluate(columns, placed.rows.times[placed.pay])
+        hits: list[list[RuleHit]] = [[] for _ in judged.made]
+        for row, rule in zip(*np.nonzero(verdicts.T == 1), strict=True):
+            hits[row].append(compiled.rules[rule].hit)
+        risks, explore = np.asarray(columns["risk"]).tolist(), judged.explore.tolist()
+        return [
+            self._decision(
+                before, risk, rules, actions, free, before.scores if scores is None else scores[at]
+            )
+            for at, (before, risk, rules, actions, free) in enumerate(
+                zip(judged.made, risks, hits, contained, explore, strict=True)
+            )
+        ]
+
+    def _decision(
+        self, before: Decision, risk: float, hits: list[RuleHit], contained: list[Action], explore: bool,
+        scores: dict[str, float],
+    ) -> Decision:  # fmt: skip
+        band, action, explored = decide(self.thresholds, risk, hits, contained, explore)
+        model = before.versions.model if self._snapshot is None else self._snapshot.version
+        return msgspec.structs.replace(
+            before, risk=risk, band=band, action=action, explored=explored, rules=hits, reasons=[], not_assessed=[],
+            scores=scores, counterfactual=None,
+            versions=Versions(model, self.compiled.version, before.versions.lists, before.versions.fx),
+        )  # fmt: skip
