@@ -94,4 +94,5 @@ def wilson(hits: int, of: int) -> list[float] | None:
     share, z2 = hits / of, _Z * _Z
     middle = (share + z2 / (2 * of)) / (1 + z2 / of)
     half = _Z / (1 + z2 / of) * math.sqrt(share * (1 - share) / of + z2 / (4 * of * of))
-    return [max(0.0, middle - half), min(1.0, middle + half)]
+    # At the ends the formula gives 0 and 1 but for the last bits.
+    return [max(0.0, middle - half) if hits else 0.0, min(1.0, middle + half) if hits < of else 1.0]
