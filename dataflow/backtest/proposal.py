@@ -13,8 +13,9 @@ import msgspec
 import numpy as np
 
 from models.columns import Column
+from models.containment import Containment, asked, weighed
 from models.deciding import Judged
-from models.decision import Action, Decision, RuleHit, Versions
+from models.decision import Decision, RuleHit, Versions
 from models.engine import Engine
 from models.errors import SnapshotError
 from models.features import RULE_KINDS
@@ -67,8 +68,8 @@ class Proposal:
         """The version of the model that holds now."""
         return (self._snapshot or self._engine.snapshot).version
 
-    def decide(self, judged: Judged, contained: list[list[Action]]) -> list[Decision]:
-        """The decisions on a batch, without reasons. contained: actions of containments in force, by transaction."""
+    def decide(self, judged: Judged, contained: list[list[Containment]]) -> list[Decision]:
+        """The decisions on a batch, without reasons. contained: the measures that cover each transaction."""
         columns: dict[str, Column] = dict(judged.columns)
         columns.update(self._velocities.advance(judged.placed, judged.events, columns))
         if not judged.made:
@@ -98,10 +99,12 @@ class Proposal:
         ]
 
     def _decision(
-        self, before: Decision, risk: float, hits: list[RuleHit], contained: list[Action], explore: bool,
+        self, before: Decision, risk: float, hits: list[RuleHit], contained: list[Containment], explore: bool,
         scores: dict[str, float],
     ) -> Decision:  # fmt: skip
-        band, action, explored = decide(self.thresholds, risk, hits, contained, explore)
+        band, action, explored = decide(
+            self.thresholds, weighed(contained, risk), hits, asked(contained), explore
+        )
         model = before.versions.model if self._snapshot is None else self._snapshot.version
         return msgspec.structs.replace(
             before, risk=risk, band=band, action=action, explored=explored, rules=hits, reasons=[], not_assessed=[],

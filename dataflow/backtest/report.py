@@ -149,7 +149,9 @@ def _sides(result: Mapping[str, Any]) -> Table:
             rows.append([f"newly {name}", *_group(sides["new"]), "", ""])
             rows.append([f"no longer {name}", *_group(sides["gone"]), "", ""])
     merged = f"{result['alerts']['merged_after']:,}"
-    text = "Held: held or stricter; declined: declined or frozen. Merged by problem, the alerted payments are "
+    text = (
+        "Held: held or stricter; declined: declined or frozen. Merged by problem, the alerted payments are "
+    )
     text += f"{merged} alerts"
     text += f" ({result['alerts']['merged_before']:,} as it is)." if changing else "."
     return Table(ALERTS, text, ["", *_GROUP, "precision", "recall"], rows)

@@ -13,8 +13,10 @@ from dataflow.backtest.proposal import Proposal
 from dataflow.backtest.tally import Change, Changes, Hits, Payments, codes
 from dataflow.replay import BATCH, Digest, replay
 from dataflow.sources.mapping import Mapping
+from models.columns import Float
+from models.containment import Containment
 from models.deciding import Judged
-from models.decision import Action, Decision
+from models.decision import Decision
 from models.engine import Engine, Output
 from models.events import Label, Transaction
 from models.ledger_walk import LABEL
@@ -69,7 +71,8 @@ class Backtest:
         named = [e for e in judged.events if type(e) is Label]
         for key, label in zip(rows.ids[rows.kinds == LABEL].tolist(), named, strict=True):
             self.labels.add(key, label.fraud, label.typology)
-        contained = self._contained(judged)
+        at, usd = judged.placed.pay, np.asarray(judged.columns["amount_usd"], dtype=np.float64)
+        contained = self._contained(judged, usd)
         after = judged.made if self.proposal is None else self.proposal.decide(judged, contained)
         if not judged.made:
             return
@@ -77,7 +80,6 @@ class Backtest:
         codes_before, codes_after = codes(before), codes(after)
         enforced = self.engine.settings.enforced
         ours = np.array([enforced and decision.action in DECLINES for decision in before], dtype=np.bool_)
-        at, usd = judged.placed.pay, np.asarray(judged.columns["amount_usd"], dtype=np.float64)
         happened = ~(rows.no_outcome[at] | ours)
         self.payments.add(rows.ids[at], rows.received[at], usd, happened, codes_before, codes_after)
         self.alerts_before.add(before)
@@ -90,7 +92,7 @@ class Backtest:
 
     def _note(
         self, first: int, judged: Judged, before: list[Decision], after: list[Decision],
-        contained: list[list[Action]],
+        contained: list[list[Containment]],
     ) -> None:  # fmt: skip
         """Take what the rules said, on both sides where they differ."""
         sides = [(self.hits_after, after, (self.proposal or self.engine).thresholds)]
@@ -102,13 +104,16 @@ class Backtest:
                     free = bool(judged.explore[row])
                     hits.add(first + row, decision, thresholds, contained[row], free)
 
-    def _contained(self, judged: Judged) -> list[list[Action]]:
-        """Actions of the containments in force, by payment."""
-        containments = self.engine.containments
-        if not containments:
+    def _contained(self, judged: Judged, usd: Float) -> list[list[Containment]]:
+        """The measures in force that cover each payment."""
+        in_force = self.engine.containments
+        if not in_force:
             return [[]] * len(judged.made)
         payments = [e for e in judged.events if type(e) is Transaction]
-        return [[c.action for c in containments if c.covers(payment)] for payment in payments]
+        return [
+            [c for c in in_force if c.covers(payment, amount)]
+            for payment, amount in zip(payments, usd.tolist(), strict=True)
+        ]
 
     def _note_in_force(self) -> None:
         """Collect what rules and thresholds hold on both sides: Control events of the stream may change them."""

@@ -19,7 +19,8 @@ import numpy as np
 from alerts.alert import needs_alert
 from dataflow.backtest.outcomes import Flags
 from models.columns import Float
-from models.decision import ACTIONS, Action, Decision, RuleHit
+from models.containment import Containment, asked, weighed
+from models.decision import ACTIONS, Decision, RuleHit
 from models.hashing import Hashes
 from models.risk import Thresholds, decide
 from models.windows import Int64
@@ -97,10 +98,16 @@ class Hits:
         self._rows, self._rule, self._marks = array("I"), array("H"), array("B")
 
     def add(
-        self, row: int, decision: Decision, thresholds: Thresholds, contained: list[Action], explore: bool
+        self,
+        row: int,
+        decision: Decision,
+        thresholds: Thresholds,
+        contained: list[Containment],
+        explore: bool,
     ) -> None:
         """Take what the rules said of payment number `row`."""
         live = [hit for hit in decision.rules if not hit.shadow]
+        risk, measures = weighed(contained, decision.risk), asked(contained)
         for hit in decision.rules:
             number = self._numbers.setdefault(hit.id, len(self._numbers))
             self.rules[hit.id] = hit
@@ -108,7 +115,7 @@ class Hits:
             marks = 0 if others else ALONE
             # The decision with the hit of a shadow rule counted, or without that of a live one.
             turned = [*live, msgspec.structs.replace(hit, shadow=False)] if hit.shadow else others
-            action = decide(thresholds, decision.risk, turned, contained, explore).action
+            action = decide(thresholds, risk, turned, measures, explore).action
             changed = msgspec.structs.replace(decision, action=action, rules=turned)
             if codes([changed]) != codes([decision]):
                 marks |= DECIDES
