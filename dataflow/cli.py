@@ -25,6 +25,7 @@ COMMANDS = [
     "worker",
     "simulate",
     "ingest",
+    "serve",
     "replay",
     "evaluate",
     "backtest",

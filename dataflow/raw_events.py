@@ -54,8 +54,9 @@ def _raw(protected: Any) -> Any:
     )
 
 
-_RAW_EVENTS: Any = functools.reduce(operator.or_, [_raw(kind) for kind in get_args(AnyEvent)])
-_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_RAW_EVENTS)
+RAW: dict[str, Any] = {kind.__struct_config__.tag: _raw(kind) for kind in get_args(AnyEvent)}
+"""The raw struct of each `type`."""
+_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(functools.reduce(operator.or_, RAW.values()))
 
 
 def decode_raw(line: bytes) -> Any:

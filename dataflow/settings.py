@@ -15,6 +15,7 @@ import msgspec
 from alerts.lifecycle import FourEyes
 from alerts.rights import Role
 from alerts.webhook_plan import WebhookReceiver
+from dataflow.serve.settings import ServeSettings
 from models.costs import CostSettings
 from models.engine_settings import EngineSettings
 from models.errors import SettingsError
@@ -87,6 +88,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     engine: EngineSettings = msgspec.field(default_factory=EngineSettings)
     console: ConsolePart = ConsolePart()
     simulator: SimulatorSettings = SimulatorSettings()
+    serve: ServeSettings = ServeSettings()
     costs: CostSettings = CostSettings()
     four_eyes: FourEyes = FourEyes()
     webhooks: WebhookSettings = msgspec.field(default_factory=WebhookSettings)

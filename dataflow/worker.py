@@ -134,6 +134,16 @@ def run_clerk(url: str) -> None:
     clerk.run(RedisStore(url), int(os.environ.get(RESTARTS, "0")), stop.is_set, stop.wait)
 
 
+def run_serve(settings: Settings, url: str) -> None:
+    """Answer HTTP requests."""
+    from dataflow.cli import version
+    from dataflow.observe.logs import configure
+    from dataflow.serve.server import serve
+
+    configure("serve")
+    serve(settings, url, ring_of(settings), stop, version())
+
+
 def run_simulator(settings: Settings, url: str, start: int) -> None:
     """Feed the simulated world through the door."""
     ring, keys = ring_of(settings), FileDataKeys(settings.directory / FILE_NAME)

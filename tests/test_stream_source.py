@@ -48,6 +48,17 @@ def test_an_idle_source_sleeps_in_the_server_and_the_first_entry_wakes_it(
     assert partition.next_awake() is None
 
 
+def test_a_sleep_that_brought_nothing_goes_on_at_once(server: str) -> None:
+    """Bytewax counts a delay from before the call: any delay would be as long as the sleep, and an entry wait for it."""
+    RedisLink(server).client.flushall()
+    built = StreamSource(server, 512, lambda: False, sleep_ms=1).build_part("in", "in", None)
+    for _ in range(QUIET):
+        assert entries(built.next_batch()) == []
+        assert built.next_awake() is not None
+    assert entries(built.next_batch()) == []
+    assert built.next_awake() is None
+
+
 def test_after_an_entry_it_polls_again_before_it_sleeps(server: str, partition: StreamPartition) -> None:
     client = RedisLink(server).client
     for round_ in range(3):

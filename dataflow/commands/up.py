@@ -19,6 +19,7 @@ from alerts.redis_store import RedisStore
 from dataflow.embedded import EmbeddedValkey
 from dataflow.feeding import calendar
 from dataflow.scoring import now_ms
+from dataflow.serve.settings import check as check_serve
 from dataflow.settings import Settings, load_settings, store_url
 from dataflow.supervise import Child, Supervisor, python
 from dataflow.worker import console_settings, ring_of
@@ -50,7 +51,10 @@ def run(args: argparse.Namespace) -> int:
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
-    _check_port(settings.console.address, settings.console.port)
+    _check_port(settings.console.address, settings.console.port, "--port")
+    check_serve(settings.serve)
+    if settings.serve.port:
+        _check_port(settings.serve.address, settings.serve.port, "serve.port")
     ring_of(settings)
     directory = settings.directory
     logs = directory / "logs"
@@ -69,6 +73,9 @@ def run(args: argparse.Namespace) -> int:
         _start(supervisor, settings, url, logs, resolved, simulate=not args.no_simulator)
         address = f"http://{settings.console.address}:{settings.console.port}"
         out.print(f"console    {address}   (starting; logs in {logs})")
+        if settings.serve.port:
+            scheme = "https" if settings.serve.tls_certificate else "http"
+            out.print(f"scoring    {scheme}://{settings.serve.address}:{settings.serve.port}/v1/transactions")
         if not args.no_simulator:
             _warm_up(store, supervisor, out, stopping)
         else:
@@ -99,14 +106,14 @@ def _changed(settings: Settings, args: argparse.Namespace) -> Settings:
     return settings
 
 
-def _check_port(address: str, port: int) -> None:
+def _check_port(address: str, port: int, setting: str) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
         except OSError as error:
             raise SettingsError(
-                f"{address}:{port} is taken ({error.strerror}); choose another with --port"
+                f"{address}:{port} is taken ({error.strerror}); choose another with {setting}"
             ) from None
 
 
@@ -124,7 +131,8 @@ def _start(
         Child("console", python("dashboard.serve", "--port", str(settings.console.port), "--address",
               settings.console.address), logs / "console.log", {**where, "TIDEGATE_CONSOLE": str(console)})
     )  # fmt: skip
-    for name in ("sender", "clerk", "learner", "scorer"):
+    serving = ("serve",) if settings.serve.port else ()
+    for name in ("sender", "clerk", "learner", "scorer", *serving):
         supervisor.add(
             Child(name, python("dataflow.cli", "worker", name, *common), logs / f"{name}.log", where)
         )

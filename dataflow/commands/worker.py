@@ -10,13 +10,15 @@ from dataflow.settings import load_settings, read_resolved, store_url
 from models.errors import SettingsError
 
 NAME = "worker"
-HELP = "run one process (scorer, learner, sender, clerk, simulator) under a supervisor of your own"
+HELP = "run one process (scorer, learner, sender, clerk, serve, simulator) under a supervisor of your own"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument(
-        "process", choices=("scorer", "learner", "sender", "clerk", "simulator"), help="which process"
+        "process",
+        choices=("scorer", "learner", "sender", "clerk", "serve", "simulator"),
+        help="which process",
     )
     parser.add_argument(
         "--config", type=Path, help="tidegate.toml (default: ./tidegate.toml if there is one)"
@@ -46,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
         worker.run_sender(settings, url)
     elif args.process == "clerk":
         worker.run_clerk(url)
+    elif args.process == "serve":
+        worker.run_serve(settings, url)
     else:
         worker.run_simulator(settings, url, args.start)
     sys.stdout.flush()

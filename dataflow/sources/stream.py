@@ -60,7 +60,7 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
         self._link, self._prefix, self._batch, self._stopping = link, prefix, batch, stopping
         self._input, self._control = position
         self._journal: deque[tuple[str, str]] = deque()
-        self._quiet, self._last, self._sleep_ms = 0, 0.0, sleep_ms
+        self._quiet, self._last, self._sleep_ms, self._slept = 0, 0.0, sleep_ms, False
         with link.speaking() as client:
             for _, fields in client.xrange(self._key(JOURNAL)):
                 control, after = fields[b"c"].decode(), fields[b"a"].decode()
@@ -72,7 +72,8 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
         if self._stopping():
             raise StopIteration
         with self._link.speaking() as client:
-            if self._quiet >= QUIET and self._sleep_ms and not self._journal:
+            self._slept = self._quiet >= QUIET and self._sleep_ms > 0 and not self._journal
+            if self._slept:
                 self._sleep(client)
             packets = self._repeat(client) if self._journal else self._live(client)
         self._quiet = 0 if packets else self._quiet + 1
@@ -84,8 +85,11 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
         return [Packet([], self.snapshot(), [])]
 
     def next_awake(self) -> dt.datetime | None:
-        """At once after a batch; a little later when idle, so that waiting costs next to nothing."""
-        return dt.datetime.now(dt.UTC) + IDLE if self._quiet else None
+        """At once after a batch; a little later when nothing came, so that waiting costs next to nothing.
+
+        At once after a sleep too: Bytewax counts from before the call, and would wait for as long as it slept again.
+        """
+        return dt.datetime.now(dt.UTC) + IDLE if self._quiet and not self._slept else None
 
     def snapshot(self) -> tuple[str, str]:
         """Position to resume after."""

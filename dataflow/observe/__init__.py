@@ -1,0 +1,1 @@
+"""How the running system is: structured logs, metrics, traces."""
