@@ -25,7 +25,8 @@ CODES: dict[str, tuple[int, str]] = {
     "internal": (500, "Something went wrong here"),
     "unavailable": (503, "The event was not taken: the store or the keys cannot be reached"),
 }
-_PLACE = re.compile(r" - at `(\$[^`]*)`$")
+_PLACE = re.compile(r" - at `(\$[^`]*)`")
+_NAMED = re.compile(r"`(\$\.[^`]*)`")
 
 
 class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -73,7 +74,11 @@ def of_event(error: EventError, within: str = "$", event_id: str | None = None) 
     detail, place = error.detail, within
     found = _PLACE.search(detail)
     if found is not None:
-        detail, place = detail[: found.start()], within + found[1][1:]
+        detail = detail[: found.start()] + detail[found.end() :]
+    # Where two fields do not go together, the first that is named will do.
+    named = found or _NAMED.search(detail)
+    if named is not None:
+        place = within + named[1][1:]
     code = {"malformed": "malformed", "oversize": "too_large", "conflicting_duplicate": "conflict"}
     return problem(
         code.get(error.reason, "refused"), detail, place=place, reason=error.reason, event_id=event_id
