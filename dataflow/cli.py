@@ -33,6 +33,7 @@ COMMANDS = [
     "soak",
     "rules",
     "models",
+    "audit",
     "status",
 ]
 """Modules of dataflow/commands, in the order of the help; a module is called as its command."""

@@ -22,6 +22,7 @@ from typing import Literal
 
 import msgspec
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
@@ -162,6 +163,12 @@ class KeyRing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
             _derive(_secret(key, "signing"), f"signing {key.version} {purpose}") for key in (first, *older)
         ]
         return Signer(keys[0], keys[1:])
+
+    def ed25519(self, purpose: str) -> Ed25519PrivateKey:
+        """The key whose signatures anybody can verify; derived from the active signing key."""
+        key = self.active("signing")
+        label = f"signing {key.version} ed25519 {purpose}"
+        return Ed25519PrivateKey.from_private_bytes(_derive(_secret(key, "signing"), label))
 
     def __repr__(self) -> str:
         parts = [f"{kind} {key.version} {key.state}" for kind in KINDS for key in self._keys(kind)]
