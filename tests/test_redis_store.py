@@ -58,6 +58,29 @@ def test_of_many_claims_one_wins(url: str, raw: redis.Redis) -> None:
     assert len(outcomes) == 8
 
 
+def test_of_many_verdicts_one_is_written_with_one_entry(url: str, raw: redis.Redis) -> None:
+    RedisStore(url).commit(commit_of(1, batch(1, 1)))
+    alert = only_alert(RedisStore(url))
+    outcomes: list[object] = []
+    gate = threading.Barrier(8)
+
+    def judge(actor: str) -> None:
+        store = RedisStore(url)
+        gate.wait()
+        outcomes.append(store.resolve(alert.id, alert.version, "fraud", actor, NOW, "senior"))
+
+    threads = [threading.Thread(target=judge, args=(f"person-{n}",)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (won,) = (outcome for outcome in outcomes if isinstance(outcome, Alert))
+    assert RedisStore(url).alert(alert.id) == won
+    entries = RedisStore(url).audit_of("alert", alert.id, 10)
+    assert [(e.action, e.actor) for e in entries[1:]] == [("resolved", won.resolved_by)]
+    assert raw.xlen("tg:in") == 1
+
+
 def test_two_writers_of_one_stream_write_nothing_twice(url: str, raw: redis.Redis) -> None:
     expected = RedisStore(url, prefix="tg:once:")
     expected.commit(commit_of(1, batch(1, 40)))
