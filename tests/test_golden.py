@@ -62,7 +62,7 @@ def stored(commits: list[Commit]) -> tuple[dict[str, Alert], MemoryStore]:
     """The alerts a store keeps of these commits, all written at one moment: deadlines run from the writer's clock."""
     store = MemoryStore()
     for commit in commits:
-        store.commit(msgspec.structs.replace(commit, now=0))
+        store.commit(msgspec.structs.replace(commit, now=1))
     return {alert.id: alert for alert in store.alerts(STATUSES, "newest", 10_000)}, store
 
 

@@ -93,6 +93,11 @@ class StoreSinkPartition(StatefulSinkPartition[Written, list[list[str]]]):
                     client.xdel(f"{self._prefix}{name}", *ids)
                     self._stale_log = True
 
+    def close(self) -> None:
+        """The flow ends: nobody would come back to the log later."""
+        self._rewritten = 0
+        self._forget()
+
     def _forget(self) -> None:
         """Have the server write its log anew when deleted entries stand in it; now and then, because it costs."""
         now = now_ms()
