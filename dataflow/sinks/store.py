@@ -76,7 +76,7 @@ class StoreSinkPartition(StatefulSinkPartition[Written, list[list[str]]]):
         self._store.wait_durable()
         if len(self._positions) == EPOCHS_KEPT and self._positions[0]:
             with self._link.speaking() as client:
-                client.xtrim(f"{self._prefix}in", minid=self._positions[0], approximate=True)
+                client.xtrim(f"{self._prefix}in", minid=self._positions[0], approximate=True, limit=0)
         self._positions.append(self._position)
         while len(self._unsafe) > EPOCHS_KEPT:
             self._delete(self._unsafe.pop(0))
