@@ -1,0 +1,251 @@
+"""The router: changes in, notifications out, on whatever clock it is given. Pure; its state is RouterState.
+
+A subject enters the groups of the routes that take it. A group goes out `group_wait` after it began and then at
+most every `group_interval`; what nobody acknowledges is repeated and escalated. Silences and incidents keep
+subjects quiet, and everything that was not said stays in its group until it is said, acknowledged or resolved.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from alerts.routing.change import Change
+from alerts.routing.composing import Draft, drafts_of, released, storm_end
+from alerts.routing.groups import Groups
+from alerts.routing.intent import Intent
+from alerts.routing.judging import (
+    Item,
+    hush,
+    next_timer,
+    opens,
+    told_of_acknowledgement,
+    told_of_end,
+)
+from alerts.routing.plan import Plan
+from alerts.routing.reasons import (
+    Acknowledged,
+    AcknowledgedNotice,
+    Inhibited,
+    Quiet,
+    Resolved,
+    ResolvedBefore,
+    Silenced,
+)
+from alerts.routing.silence import Silence, silence_notice, silence_of
+from alerts.routing.state import Group, RouterState, Seen, Tracked
+
+KEEP_CLOSED_MS = 3 * 24 * 3600 * 1000
+"""How long a resolved subject is remembered, so that it can be opened again and asked about."""
+AGAIN_MS = 60_000
+_TAKEN = ("acknowledged", "snoozed")
+
+
+class Router:
+    """Decides who hears what, when and why. `state` is changed in place; save `state.changes()` after a step.
+
+    With another plan than the one the state was made by, groups whose routes are still there keep their timers
+    and members; what moves is not told to a receiver that has heard it.
+    """
+
+    def __init__(self, plan: Plan, state: RouterState, now: int) -> None:
+        self.plan, self.state = plan, state
+        self._groups = Groups(plan, state)
+        self._silences: Sequence[Silence] = ()
+        self._closed = sorted(
+            (t.closed_at, key) for key, t in state.tracked.items() if t.closed_at is not None
+        )
+        heapq.heapify(self._closed)
+        if state.wide.plan != plan.digest:
+            for subject in list(state.tracked.values()):
+                if subject.groups or subject.closed_at is None:
+                    self._groups.place(subject, now)
+            state.wide.plan = plan.digest
+
+    def step(
+        self, now: int, changes: Iterable[Change] = (), silences: Sequence[Silence] | None = None
+    ) -> list[Intent]:
+        """Take the changes in and return what is due at `now` (ms), worst first.
+
+        silences: all that hold, are planned or ended lately; None: as before.
+        """
+        drafts: list[Draft] = []
+        if silences is not None:
+            self._silences = silences
+        for change in [*self._silences_at(now), *changes]:
+            drafts += self._take(change, now)
+        for group in self._groups.due(now):
+            drafts += self._go_out(group, now)
+        self._forget(now)
+        return released(self.plan, self.state, drafts, now)
+
+    def due(self) -> int | None:
+        """When the next step has something to do; None: not before something changes."""
+        moments = [self._groups.next_due(), storm_end(self.plan, self.state)]
+        for silence in self._silences:
+            seen = self.state.wide.silences.get(silence.id)
+            if seen and seen.active:
+                moments.append(silence.ends_at)
+                if not seen.warned:
+                    moments.append(silence.ends_at - self.plan.silence_notice)
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def _take(self, change: Change, now: int) -> list[Draft]:
+        subject = self.state.tracked.get(change.key)
+        if subject is None:
+            if change.state == "resolved":
+                return []
+            subject = self.state.tracked[change.key] = Tracked(change)
+        else:
+            was = subject.change
+            if (change.version and change.version <= was.version) or (
+                was.kind == "notice" and subject.closed_at
+            ):
+                return []
+            worse = change.severity < was.severity
+            if was.state == "resolved" and change.state != "resolved":
+                subject.life, subject.closed_at = subject.life + 1, None
+            elif was.state in _TAKEN and worse:
+                # What was acknowledged was a lesser problem; this one nobody has taken yet.
+                subject.life += 1
+                change = (
+                    msgspec.structs.replace(change, state="open") if change.state == was.state else change
+                )
+            subject.change = change
+        self.state.touched.add(f"t:{change.key}")
+        if change.state == "resolved":
+            self._close(subject, now)
+            if change.kind == "incident":
+                self._groups.wake(now)
+        self._groups.place(subject, now)
+        if change.state not in _TAKEN:
+            return []
+        # Whoever else was paged stops as soon as somebody has taken it: that does not wait for the group.
+        return [
+            draft
+            for key in list(subject.groups)
+            for draft in self._process(self.state.groups[key], [change.key], now)
+        ]
+
+    def _close(self, subject: Tracked, now: int) -> None:
+        subject.closed_at = now
+        heapq.heappush(self._closed, (now, subject.change.key))
+
+    def _forget(self, now: int) -> None:
+        while self._closed and self._closed[0][0] + KEEP_CLOSED_MS <= now:
+            at, key = heapq.heappop(self._closed)
+            subject = self.state.tracked.get(key)
+            if subject is not None and subject.closed_at == at and not subject.groups:
+                del self.state.tracked[key]
+                self.state.touched.add(f"t:{key}")
+
+    def _go_out(self, group: Group, now: int) -> list[Draft]:
+        everybody = group.timer_due is not None and group.timer_due <= now
+        if group.flush_due is not None and group.flush_due <= now:
+            group.flush_due, group.flushed = None, now
+        keys = self._groups.members[group.key] if everybody else self._groups.pending[group.key]
+        if everybody:
+            group.timer_due = None
+        return self._process(group, sorted(keys), now)
+
+    def _process(self, group: Group, keys: Sequence[str], now: int) -> list[Draft]:
+        """What these members of the group are due for; sets the group's timer and lets go of what has ended."""
+        route = self.plan.routes[group.route]
+        items: list[Item] = []
+        news: list[Tracked] = []
+        for key in keys:
+            subject = self.state.tracked[key]
+            state = subject.change.state
+            receivers = list(self.plan.reached(route.notify, now))
+            mute = self._mute(subject.change, now)
+            if subject.groups[group.key].gone:
+                news.append(subject)
+                self._groups.leave(group, subject)
+            elif state == "resolved":
+                self._end(subject, receivers, mute, items, now)
+                news.append(subject)
+                self._groups.leave(group, subject)
+            elif mute is not None:
+                group.muted = True
+                hush(subject, receivers, mute, now)
+            elif state in _TAKEN:
+                items += told_of_acknowledgement(self.plan, subject)
+                hush(subject, receivers, Acknowledged(state), now)
+                news.append(subject)
+            else:
+                items += opens(self.plan, route, group, subject, now)
+                member = subject.groups[group.key]
+                if subject.change.kind == "notice" and (member.since is not None or not route.notify):
+                    # Said once: nobody can resolve it.
+                    self._close(subject, now)
+                    self._groups.leave(group, subject)
+                elif (timer := next_timer(route, subject, group.key)) is not None:
+                    # In the past: nobody is on call for it. Somebody may be later.
+                    timer = timer if timer > now else now + AGAIN_MS
+                    group.timer_due = min(timer, group.timer_due or timer)
+            self._groups.settled(group, subject)
+            self.state.touched.add(f"t:{key}")
+        drafts = drafts_of(self.plan, group, [*items, *self._threads(group, news)], now)
+        self._groups.scheduled(group)
+        return drafts
+
+    def _end(
+        self, subject: Tracked, receivers: list[str], mute: Quiet | None, items: list[Item], now: int
+    ) -> None:
+        told = list(told_of_end(self.plan, subject))
+        if mute is None:
+            items += told
+        elif told:
+            hush(subject, [item.receiver for item in told], mute, now)
+        if not subject.sent:
+            hush(subject, receivers, ResolvedBefore(), now)
+
+    def _threads(self, group: Group, news: Sequence[Tracked]) -> list[Item]:
+        """The state of the group's threads at on-call services, where it changed. It pages nobody, so it is
+        not muted."""
+        items: list[Item] = []
+        for receiver, says in group.threads.items():
+            spec = self.plan.receivers.get(receiver)
+            if says == "resolved" or spec is None or not spec.threaded:
+                continue
+            states = self._groups.states_of(group, receiver)
+            about = [subject for subject in news if receiver in subject.sent]
+            if "open" in states or not (about or not states):
+                continue
+            if states and says == "open" and spec.hears_acknowledged:
+                items += [Item(subject, receiver, AcknowledgedNotice(), "acknowledged") for subject in about]
+            elif not states and spec.hears_resolved:
+                items += [Item(subject, receiver, Resolved(), "resolved") for subject in about]
+        return items
+
+    def _mute(self, change: Change, now: int) -> Quiet | None:
+        if change.incident and change.kind == "alert":
+            parent = self.state.tracked.get(f"incident:{change.incident}")
+            if parent is not None and parent.change.state != "resolved":
+                return Inhibited(change.incident)
+        silence = silence_of(self._silences, change, now)
+        return None if silence is None else Silenced(silence.id, silence.ends_at)
+
+    def _silences_at(self, now: int) -> list[Change]:
+        """Follow silences over their ends; the notices that are due."""
+        known, notices = self.state.wide.silences, []
+        for silence in self._silences:
+            active = silence.active(now)
+            seen = known.get(silence.id)
+            if seen is None:
+                if active:
+                    known[silence.id] = Seen(active)
+                continue
+            if not active and seen.active:
+                seen.active = False
+                notices.append(silence_notice(silence, "ended", now))
+                self._groups.wake(now)
+            elif active and not seen.warned and now >= silence.ends_at - self.plan.silence_notice:
+                seen.warned = True
+                notices.append(silence_notice(silence, "ending", now))
+        for gone in known.keys() - {silence.id for silence in self._silences}:
+            if known.pop(gone).active:
+                self._groups.wake(now)
+        return notices
