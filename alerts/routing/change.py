@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from alerts.alert import Alert, Severity
+from alerts.alert import Alert, Severity, Status
 
 Kind = Literal["alert", "incident", "self", "notice"]
 """alert: of the scorer. incident: declared. self: Tidegate about itself. notice: said once, never resolved."""
@@ -59,8 +59,19 @@ LABELS_OF_CONTEXT = ("corridor", "partner", "channel", "mcc", "bin", "issuer_cou
 """What of a decision's context an alert's routes may match on: facts of the business, not of a person."""
 
 
-def change_of(alert: Alert) -> Change:
-    """The Change an alert's present state amounts to."""
+_STATE: dict[Status, State] = {
+    "open": "open",
+    "escalated": "open",
+    "acknowledged": "acknowledged",
+    "proposed": "acknowledged",
+    "snoozed": "snoozed",
+    "resolved": "resolved",
+}
+"""Escalated waits for somebody senior, so it is open; a route may match `status=escalated`."""
+
+
+def change_of(alert: Alert, incident: str | None = None) -> Change:
+    """The Change an alert's present state amounts to. incident: the one it belongs to."""
     context = alert.decision.context
     labels = {name: value for name in LABELS_OF_CONTEXT if isinstance(value := context.get(name), str)}
     labels |= {
@@ -68,17 +79,15 @@ def change_of(alert: Alert) -> Change:
         "band": alert.decision.band,
         "action": alert.decision.action,
         "entity_kind": alert.entity_kind,
+        "status": alert.status,
     }
-    # Handed on, or judged and waiting for a second person: somebody has it in hand.
-    status = alert.status
-    state: State = "acknowledged" if status == "escalated" or status == "proposed" else status
     return Change(
         kind="alert",
         id=alert.id,
         severity=alert.severity,
         at=alert.last_time,
-        state=state,
+        state=_STATE[alert.status],
         version=alert.version,
         labels=labels,
-        incident=getattr(alert, "incident_id", None),
+        incident=incident,
     )

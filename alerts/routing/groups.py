@@ -120,6 +120,12 @@ class Groups:
             if group is not None and _due(group) == due:
                 yield group
 
+    def soon(self, now: int) -> list[str]:
+        """Keys of groups that are due."""
+        if not self._heap or self._heap[0][0] > now:
+            return []
+        return [key for key, due in self._placed.items() if due <= now]
+
     def next_due(self) -> int | None:
         """When the next group is due."""
         while self._heap:

@@ -44,6 +44,15 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return min(self.counts, default="S4")
 
 
+class Done(msgspec.Struct):
+    """A message that is no longer in flight, as the archive keeps it."""
+
+    intent: Intent
+    outcome: Literal["delivered", "dead"]
+    at: int
+    attempts: int
+
+
 def message_id(known_as: str, parts: Iterable[tuple[str, str]]) -> str:
     """The identity of a message: its receiver, and of each subject key and what is said of it.
 

@@ -63,6 +63,17 @@ def hush(subject: Tracked, receivers: Sequence[str], reason: Quiet, now: int) ->
 def opens(plan: Plan, route: Route, group: Group, subject: Tracked, now: int) -> Iterator[Item]:
     """What an open subject that nothing mutes is due for. Takes the steps of the chain that are due."""
     member = subject.groups[group.key]
+    if member.life != subject.life:
+        # It is news again: the chain starts anew.
+        member.life, member.since, member.level = subject.life, None, 0
+    if member.since is None:
+        # Another route may have told the same people: the chain counts from then.
+        known = [
+            told.at
+            for target in route.notify
+            if (told := subject.told.get(target)) and told.life == subject.life
+        ]
+        member.since = min(known, default=None)
     notify = route.notify
     for _, targets in route.steps[: member.level]:
         notify += targets

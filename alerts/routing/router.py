@@ -81,6 +81,20 @@ class Router:
         self._forget(now)
         return released(self.plan, self.state, drafts, now)
 
+    def awaiting(self, now: int) -> list[str]:
+        """Ids of alerts in groups that are due at `now`: their incidents should be asked for before the step."""
+        return [
+            key for group in self._groups.soon(now) for key in self._groups.members[group] if ":" not in key
+        ]
+
+    def link(self, incidents: dict[str, str]) -> None:
+        """Note which incidents alerts belong to by now."""
+        for key, incident in incidents.items():
+            subject = self.state.tracked.get(key)
+            if subject is not None and subject.change.incident != incident:
+                subject.change = msgspec.structs.replace(subject.change, incident=incident)
+                self.state.touched.add(f"t:{key}")
+
     def due(self) -> int | None:
         """When the next step has something to do; None: not before something changes."""
         moments = [self._groups.next_due(), storm_end(self.plan, self.state)]

@@ -46,13 +46,15 @@ class Held(msgspec.Struct):
 class Member(msgspec.Struct):
     """A subject in a group. since: its first page by this route. level: steps of the chain taken so far.
 
-    pending: it changed since the group last went out. gone: another route takes it now.
+    pending: it changed since the group last went out. gone: another route takes it now. life: the subject's,
+    that these belong to.
     """
 
     since: int | None = None
     level: int = 0
     pending: bool = True
     gone: bool = False
+    life: int = 0
 
 
 class Tracked(msgspec.Struct):
