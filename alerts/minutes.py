@@ -2,6 +2,8 @@
 
 This is the only definition of those fields. The scorer builds `Commit.minutes` with it, and the stores use
 it to take out again what they have already written when a batch overlaps with their cursor.
+Fields: `decided`, each action, `risk_NN` (bins), `amount_usd`, `corridor:NAME`, `partner:NAME`, `probe:BIN|MERCHANT`
+(guessed numbers), and of alert hits `corridor_alerts:NAME` and `hit:TYPOLOGY|PARTNER|CORRIDOR`.
 A minute's key is the event time of its first millisecond (ms since the epoch, a multiple of 60 000).
 """
 
@@ -13,6 +15,8 @@ from alerts.alert import AlertHit
 
 MINUTE_MS = 60_000
 RISK_BINS = 20
+PROBED = ("invalid_account", "invalid_credential")
+"""Refusals that say the number or its secret was a guess."""
 
 Minutes = dict[int, dict[str, float]]
 
@@ -53,13 +57,19 @@ def add_decision(minutes: Minutes, head: DecisionHead, sign: int = 1) -> None:
         _add(fields, "amount_usd", sign * float(amount))
     if isinstance(corridor, str):
         _add(fields, f"corridor:{corridor}", sign)
+    partner = head.context.get("partner")
+    if isinstance(partner, str):
+        _add(fields, f"partner:{partner}", sign)
+    if head.context.get("decline_code") in PROBED:
+        _add(fields, f"probe:{head.context.get('bin') or ''}|{head.context.get('merchant') or ''}", sign)
 
 
 def add_hit(minutes: Minutes, hit: AlertHit, sign: int = 1) -> None:
     """Add (sign 1) or take out (sign -1) what one alert hit counts for."""
-    corridor = hit.decision.context.get("corridor")
+    corridor, partner = hit.decision.context.get("corridor"), hit.decision.context.get("partner")
+    fields = minutes.setdefault(minute_of(hit.event_time), {})
+    _add(fields, f"hit:{hit.typology}|{partner or ''}|{corridor or ''}", sign)
     if isinstance(corridor, str):
-        fields = minutes.setdefault(minute_of(hit.event_time), {})
         _add(fields, f"corridor_alerts:{corridor}", sign)
 
 

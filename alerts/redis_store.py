@@ -25,6 +25,7 @@ from alerts.minutes import head_of
 from alerts.overlap import remaining
 from alerts.redis_reading import GENERATION, fields_of
 from alerts.redis_scripts import Argument
+from alerts.response.documents import RedisResponse
 from alerts.rule_report import RedisRules
 from alerts.rule_snoozes import RedisSnoozes
 from alerts.store import Commit, Delivery
@@ -36,7 +37,7 @@ DAY_S = 24 * 3600
 MAX_ARGUMENTS = 1_000_000
 
 
-class RedisStore(CaseWork, RedisCases, RedisSnoozes, RedisDue, RedisAudit, RedisRules):
+class RedisStore(CaseWork, RedisCases, RedisSnoozes, RedisDue, RedisAudit, RedisRules, RedisResponse):
     """See alerts.store.Store for the meaning of each call; every failure is a StoreError.
 
     url, prefix, protocol: see RedisLink. keep_decisions: newest decisions kept for lookup and the gateway;

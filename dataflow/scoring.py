@@ -13,13 +13,12 @@ from typing import NamedTuple
 import msgspec
 from bytewax.operators import StatefulBatchLogic
 
-from alerts.alert import hit_of, needs_alert
-from alerts.minutes import Minutes, add_decision, add_hit, head_of
 from alerts.store import Commit
 from dataflow.checkpoint import Checkpoints
+from dataflow.committing import Seals, commit_of
 from dataflow.sources.stream import Packet
 from models.decision import DeadLetter, encode_decision
-from models.engine import Engine, Output
+from models.engine import Engine
 from models.errors import SnapshotError
 from models.events import Label
 from models.examples import Choice, Example
@@ -45,7 +44,6 @@ class Written(NamedTuple):
     unsafe: list[str]
 
 
-Seals = Callable[[DeadLetter], DeadLetter]
 Artefact = Callable[[str], bytes]
 
 
@@ -83,33 +81,9 @@ class Scorer(StatefulBatchLogic[Packet, Written, int]):
         engine = self._engine
         if packet.control:
             self._fetch(packet)
-        counters = engine.counters
-        decided, dead = counters.decided, counters.dead_letters
-        examples, hits = counters.examples, counters.alerts
-        return self._written(packet, engine.step(packet.items), decided, dead, examples, hits)
-
-    def _written(
-        self, packet: Packet, output: Output, decided: int, dead: int, examples: int, hits: int
-    ) -> Written:
-        engine = self._engine
-        encoded = [encode_decision(decision) for decision in output.decisions]
-        minutes: Minutes = {}
-        for decision in encoded:
-            add_decision(minutes, head_of(decision))
-        found = []
-        for decision_ in output.decisions:
-            if needs_alert(decision_):
-                hits += 1
-                hit = hit_of(decision_, hits)
-                add_hit(minutes, hit)
-                found.append(hit)
-        engine.counters.alerts = hits
-        commit = Commit(
-            first_decision_ordinal=decided + 1, decisions=encoded, hits=found, first_dead_ordinal=dead + 1,
-            dead=[self._seal(letter) for letter in output.dead],
-            counters=msgspec.structs.replace(engine.counters), minutes=minutes, stream_time=engine.ledger.clock,
-            now=now_ms(),
-        )  # fmt: skip
+        examples = engine.counters.examples
+        output = engine.step(packet.items)
+        commit = commit_of(engine, output, self._seal, now_ms())
         repeated = [encode_decision(decision) for decision in output.repeated]
         return Written(
             commit, output.examples, output.choices, examples + 1, repeated, output.labelled, packet.position,

@@ -8,6 +8,7 @@ TidegateError
 ├── SettingsError       tidegate.toml or the environment is wrong
 ├── MappingError        a column mapping does not fit its file
 ├── SourceError         a file of events cannot be opened or read
+├── IncidentError       an incident, a containment or a plan does not allow what was asked
 ├── CustodyError        keys, pseudonyms or envelopes
 └── StoreError          the store refused or cannot be reached
     └── RefusedError    a person may not do this, or not now: role, four eyes, or the state of the thing
@@ -54,6 +55,10 @@ class MappingError(TidegateError):
 
 class SourceError(TidegateError):
     """A file of events cannot be opened or read."""
+
+
+class IncidentError(TidegateError):
+    """An incident, a containment or an emergency plan does not allow what was asked of it."""
 
 
 class CustodyError(TidegateError):

@@ -1,0 +1,189 @@
+"""What an act changes in an incident. Pure: an act that is not allowed in its present state raises IncidentError."""
+
+from __future__ import annotations
+
+import msgspec
+
+from alerts.response.acts import (
+    Acknowledge,
+    AddAction,
+    AnyAct,
+    Assign,
+    Decide,
+    DecidePlan,
+    Handover,
+    Know,
+    Move,
+    Note,
+    NoticeNotApplicable,
+    NoticeSent,
+    Regrade,
+    Situation,
+    StepDone,
+    WriteReview,
+)
+from alerts.response.incident import Done, Entry, Fact, Incident, Page, Sent, noted
+from alerts.response.phases import ENDS, check_move
+from alerts.response.review import SECTIONS, PlanDecision, Review, check_complete
+from models.errors import IncidentError
+
+
+def applied(incident: Incident, act: AnyAct, now: int) -> Incident:
+    """The incident after the act. Raises IncidentError when it is not allowed now."""
+    if incident.phase in ENDS:
+        raise IncidentError(f"{incident.id} is {incident.phase}: what comes now is a new incident")
+    reason = act.reason.strip()
+    entry = Entry(at=now, actor=act.actor, kind=str(act.__struct_config__.tag), text=reason)
+    match act:
+        case Move():
+            return _moved(incident, act, entry, now)
+        case Acknowledge():
+            return _acknowledged(incident, act, entry, now)
+        case Handover():
+            _needs(reason, "a handover says what the next one must know")
+            if incident.commander == act.to:
+                raise IncidentError(f"{act.to} has the command already")
+            return noted(incident, _with(entry, to=act.to), commander=act.to)
+        case Assign():
+            kept = [page for page in incident.team if page.role != act.page]
+            page = Page(role=act.page, at=now, acknowledged_at=now, by=act.person)
+            commander = act.person if act.page == "incident_commander" else incident.commander
+            entry = _with(entry, role=act.page, person=act.person)
+            return noted(incident, entry, team=[*kept, page], commander=commander)
+        case Note():
+            _needs(reason, "a note has a text")
+            return noted(incident, entry)
+        case Decide():
+            _needs(reason and act.text.strip(), "a decision has a text and a reason")
+            return noted(incident, _with(entry, decision=act.text.strip()))
+        case Situation():
+            _needs(reason, "a situation report has a text")
+            return noted(incident, entry, sitrep_at=now)
+        case Regrade():
+            _needs(reason, "say why the severity changes")
+            entry = _with(entry, before=incident.severity, after=act.severity)
+            return noted(incident, entry, severity=act.severity, marks=[*incident.marks, "graded_by_hand"])
+        case Know():
+            return _known(incident, act, entry)
+        case StepDone():
+            return _step(incident, act, entry, now)
+        case NoticeSent():
+            if act.missing:
+                _needs(reason, f"it lacks {', '.join(act.missing)}: say why it goes out all the same")
+            sent = Sent(at=now, by=act.actor, digest=act.digest, missing=act.missing, reason=reason)
+            if act.deadline in incident.notices:
+                raise IncidentError(f"{act.deadline} was sent already; write a note about a correction")
+            notices = {**incident.notices, act.deadline: sent}
+            return noted(incident, _with(entry, deadline=act.deadline, digest=act.digest), notices=notices)
+        case NoticeNotApplicable():
+            _needs(reason, "say why the notice is owed or not")
+            others = {k: v for k, v in incident.not_applicable.items() if k != act.deadline}
+            marked = others if act.owed else {**others, act.deadline: reason}
+            return noted(incident, _with(entry, deadline=act.deadline, owed=act.owed), not_applicable=marked)
+        case _:
+            return _reviewed(incident, act, entry)
+
+
+def _moved(incident: Incident, act: Move, entry: Entry, now: int) -> Incident:
+    check_move(incident.phase, act.to)
+    if act.to == "dismissed":
+        _needs(act.reason.strip(), "a dismissal says why it was none")
+    changes: dict[str, object] = {"phase": act.to}
+    if act.to == "declare":
+        changes["declared_at"] = now
+    if act.to == "recover":
+        changes["recovered_at"] = now
+    if act.to in ENDS:
+        changes["ended_at"] = now
+    if act.to == "closed":
+        check_complete(incident.review)
+    if incident.phase == "recover" and act.to in ("contain", "investigate"):
+        changes["recovered_at"] = None
+    return noted(incident, _with(entry, before=incident.phase, after=act.to), **changes)
+
+
+def _acknowledged(incident: Incident, act: Acknowledge, entry: Entry, now: int) -> Incident:
+    waiting = [page.role for page in incident.team if page.acknowledged_at is None]
+    if act.page and act.page not in [page.role for page in incident.team]:
+        raise IncidentError(f"{act.page!r} was not paged; waiting are {', '.join(waiting) or 'none'}")
+    if incident.acknowledged_at is not None and (not act.page or act.page not in waiting):
+        raise IncidentError(f"{incident.id} is acknowledged already")
+    role = act.page or next(iter(waiting), "")
+    team = [
+        msgspec.structs.replace(page, acknowledged_at=now, by=act.actor) if page.role == role else page
+        for page in incident.team
+    ]
+    first = now if incident.acknowledged_at is None else incident.acknowledged_at
+    return noted(
+        incident, _with(entry, role=role), team=team, acknowledged_at=first,
+        commander=incident.commander or act.actor,
+    )  # fmt: skip
+
+
+def _known(incident: Incident, act: Know, entry: Entry) -> Incident:
+    given = {k: v for k, v in msgspec.structs.asdict(act.impacts).items() if v is not None}
+    if not given and not act.facts:
+        raise IncidentError("give at least one fact or impact")
+    impacts = msgspec.structs.replace(incident.impacts, **given)
+    facts = {**incident.facts, **act.facts}
+    return noted(incident, _with(entry, **act.facts, **given), facts=facts, impacts=impacts)
+
+
+def _step(incident: Incident, act: StepDone, entry: Entry, now: int) -> Incident:
+    done = incident.steps.get(act.step)
+    if act.verify:
+        if done is None:
+            raise IncidentError(f"step {act.step} is not done yet: it cannot be verified")
+        if done.by == act.actor:
+            raise IncidentError(f"step {act.step} was done by {act.actor}: another person verifies it")
+        after = msgspec.structs.replace(done, verified_by=act.actor)
+    else:
+        if done is not None:
+            raise IncidentError(f"step {act.step} was done already, by {done.by}")
+        after = Done(at=now, by=act.actor)
+    steps = {**incident.steps, act.step: after}
+    return noted(incident, _with(entry, step=act.step, verified=act.verify), steps=steps)
+
+
+def _reviewed(incident: Incident, act: WriteReview | AddAction | DecidePlan, entry: Entry) -> Incident:
+    review = incident.review
+    if review is None or incident.phase not in ("review", "plan_update"):
+        raise IncidentError(f"the review is written in phase review, {incident.id} is in {incident.phase}")
+    match act:
+        case WriteReview():
+            if act.section not in SECTIONS:
+                raise IncidentError(f"there is no section {act.section!r}: {', '.join(SECTIONS)}")
+            review = msgspec.structs.replace(review, sections={**review.sections, act.section: act.text})
+            entry = _with(entry, section=act.section)
+        case AddAction():
+            _needs(
+                act.action.owner.strip() and act.action.due.strip(), "an action has an owner and a due day"
+            )
+            others = [one for one in review.actions if one.id != act.action.id]
+            review = msgspec.structs.replace(review, actions=[*others, act.action])
+            entry = _with(entry, action=act.action.id, owner=act.action.owner, due=act.action.due)
+        case DecidePlan():
+            review = _decided(review, act.decision)
+            entry = _with(entry, outcome=act.decision.outcome, version=act.decision.version)
+    return noted(incident, entry, review=review)
+
+
+def _decided(review: Review, decision: PlanDecision) -> Review:
+    _needs(decision.reason.strip(), "a plan decision says why")
+    if decision.outcome == "changed":
+        _needs(decision.version.strip(), "name the version of the plan that brings the change")
+        known = {action.id for action in review.actions}
+        unknown = [id_ for id_ in decision.actions if id_ not in known]
+        if unknown or not decision.actions:
+            there = ", ".join(sorted(known)) or "none yet"
+            raise IncidentError(f"a change of plan answers actions of the review; there are: {there}")
+    return msgspec.structs.replace(review, plan_decision=decision)
+
+
+def _with(entry: Entry, **facts: Fact) -> Entry:
+    return msgspec.structs.replace(entry, facts=facts)
+
+
+def _needs(given: object, message: str) -> None:
+    if not given:
+        raise IncidentError(message)
