@@ -27,8 +27,10 @@ import numpy as np
 from dataflow.simulation.clear import raw_line
 from dataflow.simulation.conduct import login_events, logins, rare_acts
 from dataflow.simulation.craft import Craft, Draft
+from dataflow.simulation.errands import errands
 from dataflow.simulation.habits import CNP, ordinary_day, transactions, uetr
 from dataflow.simulation.labels import FRIENDLY, LONGEST_DELAY_MS, fraud_label, friendly_label
+from dataflow.simulation.papers import with_papers
 from dataflow.simulation.rhythm import DAY_MS
 from dataflow.simulation.scenarios import BACKGROUND, NAMES, QUIET, SPAN_DAYS, Scenario, chosen
 from dataflow.simulation.world import World, rng
@@ -148,7 +150,8 @@ class Simulator:
         start = self.start + day * DAY_MS
         columns = ordinary_day(self.world, day, start, self.rate_scale)
         entries = logins(self.world, columns, start)
-        for draft in itertools.chain(rare_acts(self.world, columns, start), self._campaigns(day, start)):
+        honest_acts = itertools.chain(rare_acts(self.world, columns, start), errands(self.world, day, start))
+        for draft in itertools.chain(honest_acts, self._campaigns(day, start)):
             future.drafts.setdefault((draft.received_at - self.start) // DAY_MS, []).append(draft)
         drafts = future.drafts.pop(day, [])
 
@@ -161,7 +164,7 @@ class Simulator:
         for rank, row in enumerate(order.tolist()):
             ids[row] = f"{self._tag}-d{day}-n{rank}"
         first, second = len(columns), len(columns) + len(entries)
-        payments = transactions(self.world, columns, ids[:first])
+        payments = with_papers(self.world, columns, transactions(self.world, columns, ids[:first]))
         made = [_event(draft, id_) for draft, id_ in zip(drafts, ids[second:], strict=True)]
         rows: list[AnyEvent] = [*payments, *login_events(self.world, entries, ids[first:second]), *made]
 

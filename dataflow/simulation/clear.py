@@ -43,9 +43,20 @@ def raw_line(world: World, event: AnyEvent) -> bytes:
     if (ship := fields.pop("ship_token", None)) is not None:
         mark = _mark(ship)
         clear.update(ship_address=f"SYNTH-STREET {mark}", ship_name=f"SYNTH-PERSON-{mark}")
+    if (papers := fields.get("documents")) is not None:
+        clear.update(_parties(papers))
+    fields.pop("screen", None)  # the door's own screens set it
     if clear:
         fields["clear"] = msgspec.convert(clear, ClearFields)
     return _encoder.encode(fields)
+
+
+def _parties(papers: dict[str, Any]) -> dict[str, str]:
+    """The names on order, payment and waybill, taken out of the papers."""
+    places = {"order_party": "order_name", "payment_party": "payer_name", "waybill_party": "waybill_name"}
+    return {
+        name: f"SYNTH-PERSON-{_mark(papers.pop(place))}" for place, name in places.items() if place in papers
+    }
 
 
 def _mark(token: str) -> str:

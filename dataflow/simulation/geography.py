@@ -122,6 +122,13 @@ TRADES: tuple[Trade, ...] = (
     Trade("6051", 1, 140, 1.0, False, False, 2.8),
 )
 
+GOODS: dict[str, tuple[str, float]] = {
+    "5399": ("392490", 600.0), "5651": ("610910", 250.0), "5732": ("851713", 350.0), "5977": ("330499", 150.0),
+    "5945": ("950300", 500.0), "5942": ("490199", 450.0), "5944": ("711319", 40.0), "5499": ("210690", 500.0),
+    "5311": ("420222", 800.0),
+}  # fmt: skip
+"""What the trades that ship goods declare: Harmonized System code, and grams a piece."""
+
 PURPOSES: tuple[tuple[str, float, float], ...] = (
     ("FAMI", 210, 0.6), ("EDUC", 1900, 0.7), ("GDDS", 640, 1.0), ("RENT", 820, 0.4), ("SALA", 1450, 0.4),
     ("SCVE", 380, 0.9),

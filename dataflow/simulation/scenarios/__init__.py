@@ -7,7 +7,11 @@ from dataflow.simulation.scenarios.background import StolenCard
 from dataflow.simulation.scenarios.base import SPAN_DAYS, Scenario
 from dataflow.simulation.scenarios.cards import CardTesting, ImpossibleTravel
 from dataflow.simulation.scenarios.commerce import BustOut, RefundAbuse, Triangulation
+from dataflow.simulation.scenarios.flows import PassThrough, RoundTrip
 from dataflow.simulation.scenarios.laundering import Mule, Structuring
+from dataflow.simulation.scenarios.parties import DeviceFarm, ListedCorridor, ListEvasion, ThreeCountries
+from dataflow.simulation.scenarios.timing import DormantWakes, OddHours
+from dataflow.simulation.scenarios.trade import SyntheticMerchant, TradeMismatch
 from models.errors import SettingsError
 
 SCENARIOS: tuple[Scenario, ...] = (
@@ -21,6 +25,16 @@ SCENARIOS: tuple[Scenario, ...] = (
     BustOut(),
     CredentialStuffing(),
     ScamNewPayee(),
+    SyntheticMerchant(),
+    PassThrough(),
+    DormantWakes(),
+    ThreeCountries(),
+    DeviceFarm(),
+    ListedCorridor(),
+    OddHours(),
+    RoundTrip(),
+    TradeMismatch(),
+    ListEvasion(),
 )
 BACKGROUND = StolenCard()
 QUIET = "quiet"
