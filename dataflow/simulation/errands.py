@@ -116,7 +116,7 @@ def _circle(craft: Craft, start: int) -> list[Draft]:
 
 def sleeper(day: int, number: int) -> str:
     """The account that paid last on `day`; even numbers are woken by thieves, odd ones by their owners."""
-    return f"account_1_SYNTHZ{max(day, 0):05d}x{number}"
+    return f"account_1_SYNTHZ{'b' if day < 0 else 'a'}{abs(day):05d}x{number}"
 
 
 def sleepers_a_day(world: World) -> int:
