@@ -93,7 +93,7 @@ def test_the_recording_holds_what_it_is_for() -> None:
     assert set(GOLDEN) == set(record.NAMES)
     family = {
         "card": {"R002", "S002"}, "account": {"R008"}, "commerce": {"R009", "R010"}, "merchant": {"R011"},
-        "laundering": {"R012"}, "scam": {"R034"}, "hostile": {"R002"},
+        "laundering": {"R012"}, "layering": {"R044", "R053", "R055", "R060"}, "scam": {"R034"}, "hostile": {"R002"},
     }  # fmt: skip
     for name, rules in family.items():
         assert rules <= set(GOLDEN[name]["rule_hits"]), name

@@ -141,7 +141,7 @@ def commerce() -> list[bytes]:
 
 def merchant() -> list[bytes]:
     """A merchant is contained, and the containment lifted again."""
-    lines = simulated(23, 60, 9, "bust_out")
+    lines = simulated(23, 60, 9, "bust_out", "synthetic_merchant")
     middle = [e for e in map(decode, lines[len(lines) // 2 :]) if isinstance(e, Transaction) and e.merchant]
     busiest = Counter(event.merchant for event in middle).most_common(1)[0][0]
     until = middle[-1].received_at + 1
@@ -162,10 +162,15 @@ def laundering() -> list[bytes]:
     return placed(simulated(22, 60, 9, "mule", "structuring"), (0.4, "fx", "recorded", table))
 
 
+def layering() -> list[bytes]:
+    """Money that passes through accounts and comes home, goods whose papers disagree, names near listed ones."""
+    return simulated(43, 60, 9, "pass_through", "round_trip", "trade_mismatch", "list_evasion")
+
+
 def scam() -> list[bytes]:
     """Band edges move once."""
     return placed(
-        simulated(24, 60, 9, "scam_new_payee"),
+        simulated(42, 60, 9, "scam_new_payee"),
         (0.5, "thresholds", "2", {"medium": 0.02, "high": 0.3, "critical": 0.9}),
     )
 
@@ -216,6 +221,7 @@ RECIPES = (
     Recipe("commerce", commerce),
     Recipe("merchant", merchant),
     Recipe("laundering", laundering),
+    Recipe("layering", layering),
     Recipe("scam", scam),
     Recipe("quiet", quiet),
     Recipe("hostile", hostile),
