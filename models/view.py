@@ -83,7 +83,7 @@ class View(NamedTuple):
     models.memory. outcomes: entity → (m, WIDTH) of models.outcomes.
     since: seconds since each of ACTS (m, 4). hours: surprise of the hour in nats (m,). columns: the row's own.
     travel_km: from the card's last place to this one (m,). flows: (m, WIDTH) of models.flows. documents: (m, WIDTH) of
-    models.trade.
+    models.trade. watched: days since the first payment of all (m,).
     """
 
     times: npt.NDArray[np.int64]
@@ -98,3 +98,4 @@ class View(NamedTuple):
     columns: dict[str, Column]
     flows: Float = np.empty((0, 0))
     documents: Float = np.empty((0, 0))
+    watched: Float = np.empty(0)

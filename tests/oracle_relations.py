@@ -80,6 +80,7 @@ class Relations:
     def __init__(self, capacities: dict[str, int]) -> None:
         self.accounts = Table(max(capacities["account"], 2))
         self.goods = Table(capacities["goods"])
+        self.first: int | None = None
         self.prices: dict[Account, tuple[list[float], list[float]]] = {}
 
     @property
@@ -88,7 +89,9 @@ class Relations:
 
     def signals(self, t: Transaction, usd: float) -> dict[str, Value]:
         """Every signal by name."""
-        return self._flow(t, round(usd * 10_000)) | self._papers(t, usd)
+        self.first = t.event_time if self.first is None else self.first
+        watched = {"days_watched": max(t.event_time - self.first, 0) / DAY}
+        return self._flow(t, round(usd * 10_000)) | self._papers(t, usd) | watched
 
     def _flow(self, t: Transaction, units: int) -> dict[str, Value]:
         payer, payee = t.payer_account or t.payer, t.payee_account or t.payee

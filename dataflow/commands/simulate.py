@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="inject these only (default: a realistic mix; `quiet`: nothing); an unknown name lists them",
     )
+    parser.add_argument(
+        "--start",
+        type=dt.date.fromisoformat,
+        default=None,
+        metavar="DATE",
+        help="first day of the calendar, as in 2026-01-01 (default 2026-09-01)",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="FILE.jsonl or FILE.jsonl.gz")
     parser.add_argument(
         "--raw",
@@ -48,13 +56,16 @@ def run(args: argparse.Namespace) -> int:
     """Write the stream and print its manifest."""
     import msgspec
 
-    from dataflow.simulate import Simulator
+    from dataflow.simulate import DEFAULT_START, Simulator
     from dataflow.simulation.manifest import write_stream
 
     if not 0 < args.days <= 36_500:
         raise SettingsError(f"--days is {args.days}: give a number above 0 and up to 36500")
     scenarios = tuple(args.scenario) if args.scenario else None
-    simulator = Simulator(args.seed, customers=args.customers, scenarios=scenarios)
+    start = DEFAULT_START
+    if args.start is not None:
+        start = int(dt.datetime.combine(args.start, dt.time(), dt.UTC).timestamp() * 1000)
+    simulator = Simulator(args.seed, customers=args.customers, scenarios=scenarios, start=start)
     with showing.progress_bar("days simulated", args.days) as bar:
         if args.raw:
             result = write_raw(args.out, simulator, args.days, bar)

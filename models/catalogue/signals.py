@@ -40,6 +40,9 @@ SIGNALS: tuple[F, ...] = (
     F("cycle_returned_share", "account", "share", "share of the value that returns to where the cycle began",
       "资金环回流至起点的比例", flow(RETURNED)),
     F("cycle_days", "account", "days", "time since the cycle began", "距资金环起点时间", flow(CYCLE_DAYS)),
+    # the stream
+    F("days_watched", "transaction", "days", "time since the first payment Tidegate saw", "距系统首笔交易时间",
+      lambda v: v.watched),
     # order, payment and waybill
     F("documents_parties_differ", "transaction", "flag", "order, payment and waybill name different people",
       "订单、支付单、运单人员不一致", documents(PARTIES_DIFFER)),
