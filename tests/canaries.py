@@ -111,6 +111,8 @@ def _clear(draw: random.Random) -> dict[str, str]:
         "ship_address": f"CANARY Lane {who}, Testtown",
         "ip": ADDRESSES[who % 2] + str(who % 250) if who % 5 else f"2001:db8:ca:{who:x}::1",
         "birth_date": "1987-06-05",
+        "order_name": f"CANARY-Payer {who}",
+        "waybill_name": f"CANARY-Receiver {who}",
     }
     always = {"account"}
     return {name: value for name, value in everything.items() if name in always or draw.random() < 0.7}
