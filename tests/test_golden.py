@@ -92,7 +92,7 @@ def test_the_streams_are_made_again_byte_for_byte(tmp_path: Path) -> None:
 def test_the_recording_holds_what_it_is_for() -> None:
     assert set(GOLDEN) == set(record.NAMES)
     family = {
-        "card": {"R002", "S002"}, "account": {"R008"}, "commerce": {"R009", "R010"}, "merchant": {"R011"},
+        "card": {"R002", "S002"}, "account": {"R008"}, "commerce": {"R009", "R010"}, "merchant": {"R022", "R026"},
         "laundering": {"R012"}, "layering": {"R044", "R053", "R055", "R060"}, "scam": {"R034"}, "hostile": {"R002"},
     }  # fmt: skip
     for name, rules in family.items():
