@@ -71,6 +71,7 @@ def decisions_of(
         return []
     pack, settings = engine.compiled, engine.settings
     verdicts = pack.evaluate(columns, view.times)
+    engine.stage("rules")
     hit_rows: dict[int, list[int]] = {}
     for row, rule in zip(*(at.tolist() for at in np.nonzero(verdicts.T == 1)), strict=True):
         hit_rows.setdefault(row, []).append(rule)
@@ -89,7 +90,9 @@ def decisions_of(
             owed[i] = _Owed(rules, contained, verdict)
         elif quiet[i].band != "low" or settings.explain_all:
             owed[i] = _Owed(rules, contained, quiet[i])
+    engine.stage("decide")
     reasons = _reasons(engine, owed, scored.snapshots, columns, values, vectors)
+    engine.stage("explain")
     contexts = _contexts(payments, usd)
     scores, lateness = _scores(scored), late.tolist()
     versions = {s.version: _versions(engine, s) for s in scored.snapshots}

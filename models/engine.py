@@ -75,7 +75,7 @@ class Engine:
 
     vectors_directory: where vectors wait for their outcome on disk; None keeps them in memory. `watch` is shown the
     vectors of each batch's new transactions, in stream order. `blind`: columns the models get as missing (ablation).
-    `beside` is shown each batch once it is decided (a back-test).
+    `beside` is shown each batch once it is decided (a back-test). `stage` is told the name of each stage as it ends.
     """
 
     def __init__(
@@ -105,6 +105,7 @@ class Engine:
         self.watch: Callable[[Float], None] | None = None
         self.blind: Sequence[int] = ()
         self.beside: Callable[[Judged], None] | None = None
+        self.stage: Callable[[str], None] = _unheard
         self._recent: OrderedDict[int, Decision] = OrderedDict()
         self.load_rules(pack)
 
@@ -149,6 +150,7 @@ class Engine:
     def _flush(self, taken: Taken, output: Output) -> None:
         if not taken.events:
             return
+        self.stage("decode")
         rows = rows_of(taken.events)
         usd, bad = dollars(taken.events, rows, self.fx)
         for i, (reason, detail) in sorted(bad.items()):
@@ -165,6 +167,7 @@ class Engine:
         events = [taken.events[i] for i in part.tolist()]
         payments = [e for e in events if type(e) is Transaction]
         columns = columns_of(payments, usd[new], rows.times[new], self.interner, self.settings.attributes)
+        self.stage("columns")
         placed = self.state.place(rows, part, walk)
         view = self.state.advance(placed, events, columns, walk.deltas[part], self.interner)
         sequences = walk.sequences[new]
@@ -173,6 +176,7 @@ class Engine:
         view = self.state.recall(placed, view, noted)
         view = self.relations.follow(view, payments, rows.entities[new])
         asked = self.velocities.advance(placed, events, columns)
+        self.stage("windows")
         values = matrix(view, self.settings.features[len(CATALOGUE) :])
         vectors = for_models(values)
         vectors[:, list(self.blind)] = np.nan
@@ -182,7 +186,9 @@ class Engine:
         if self.watch is not None:
             self.watch(vectors)
         swaps = self._learn(ripe(self, rows, walk, before + np.cumsum(new), clock), output)
+        self.stage("features")
         scored = self._score(vectors, np.flatnonzero(new), swaps)
+        self.stage("models")
         features = as_columns(values)
         everything: dict[str, Column] = {**columns, **features, **signals(view), **asked, "risk": scored.risk}
         late = _late(view.profiles["card"], view.profiles["customer"], view.times)
@@ -202,6 +208,7 @@ class Engine:
         self._repeat(taken, rows, walk, output)
         while len(self._recent) > _RECENT:
             self._recent.popitem(last=False)
+        self.stage("decide")
 
     def _forgo(self, sequences: Int64, made: list[Decision]) -> None:
         """What we decline has no outcome of its own; what is explored stands for what is not."""
@@ -260,6 +267,10 @@ class Engine:
                     event, taken.places[i], taken.lines[i], "conflicting_duplicate", detail, self.counters
                 )
                 output.refuse(taken.positions[i], letter)
+
+
+def _unheard(_: str) -> None:
+    """Nobody asks how long a stage takes."""
 
 
 def _late(card: Float, customer: Float, times: Int64) -> np.ndarray:

@@ -409,7 +409,7 @@ def test_truth_is_the_last_label_and_cardless_payments_are_not_one_card():
         assert len(set(data.card.tolist())) == len(set(cards) - {None}) + cards.count(None)
 
 
-# rules and bench
+# rules and soak
 
 
 def test_soak_tells_what_memory_does(tmp_path):
@@ -436,12 +436,3 @@ def test_rules_check_tells_good_from_bad(tmp_path):
     assert told["ok"] is False
     listed = last_json(tidegate("rules", "list", "--json", cwd=tmp_path))
     assert len(listed["rules"]) >= 20
-
-
-def test_bench_measures_what_it_says(tmp_path):
-    result = last_json(tidegate("bench", "--json", "--seconds", 6, cwd=tmp_path))
-    assert result["ratio"] == pytest.approx(result["full_per_second"] / result["floor_per_second"], abs=1e-3)
-    assert result["stages_us"].keys() == {"protect", "decode", "engine", "write"}
-    assert all(value > 0 for value in result["stages_us"].values())
-    assert result["machine"].keys() == {"cpu", "cores", "python", "os"}
-    assert "not there yet" in refused(tidegate("bench", "--what", "latency", cwd=tmp_path))
