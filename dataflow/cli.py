@@ -34,6 +34,7 @@ COMMANDS = [
     "rules",
     "models",
     "audit",
+    "plan",
     "status",
 ]
 """Modules of dataflow/commands, in the order of the help; a module is called as its command."""

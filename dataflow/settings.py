@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from alerts.emergency.settings import EmergencySettings
 from alerts.lifecycle import FourEyes
 from alerts.rights import Role
 from alerts.webhook_plan import WebhookReceiver
@@ -92,6 +93,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     costs: CostSettings = CostSettings()
     four_eyes: FourEyes = FourEyes()
     webhooks: WebhookSettings = msgspec.field(default_factory=WebhookSettings)
+    emergency: EmergencySettings = EmergencySettings()
 
     @property
     def directory(self) -> Path:

@@ -10,6 +10,7 @@ TidegateError
 ├── SourceError         a file of events cannot be opened or read
 ├── IncidentError       an incident, a containment or a plan does not allow what was asked
 ├── CustodyError        keys, pseudonyms or envelopes
+├── PlanError           an emergency plan, its contacts, letters or deadlines cannot be read or used
 └── StoreError          the store refused or cannot be reached
     └── RefusedError    a person may not do this, or not now: role, four eyes, or the state of the thing
 """
@@ -71,3 +72,7 @@ class StoreError(TidegateError):
 
 class RefusedError(StoreError):
     """An action is not allowed: by the actor's role, for want of a second person, or in the thing's present state."""
+
+
+class PlanError(TidegateError):
+    """An emergency plan, its contacts, letters or deadlines cannot be read, or not be used as asked."""
