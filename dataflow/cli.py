@@ -35,6 +35,7 @@ COMMANDS = [
     "models",
     "audit",
     "plan",
+    "notice",
     "status",
 ]
 """Modules of dataflow/commands, in the order of the help; a module is called as its command."""

@@ -14,6 +14,7 @@ import msgspec
 
 from alerts.emergency.settings import EmergencySettings
 from alerts.lifecycle import FourEyes
+from alerts.notices.facts import Profile
 from alerts.rights import Role
 from alerts.webhook_plan import WebhookReceiver
 from dataflow.serve.settings import ServeSettings
@@ -94,6 +95,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     four_eyes: FourEyes = FourEyes()
     webhooks: WebhookSettings = msgspec.field(default_factory=WebhookSettings)
     emergency: EmergencySettings = EmergencySettings()
+    notices: Profile = msgspec.field(default_factory=Profile)
 
     @property
     def directory(self) -> Path:
