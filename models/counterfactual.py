@@ -38,10 +38,10 @@ def with_amounts(view: View, row: int, usd: Float) -> View:
     Windows include the payment itself, so their amounts move with it; profiles speak of the past and stay, but for
     how far the amount lies from the typical one.
     """
-    count = usd.shape[0]
+    rows = np.full(usd.shape[0], row)
 
     def same(values: Column | Float) -> npt.NDArray[np.generic]:
-        return np.broadcast_to(values[row], (count, *values.shape[1:]))
+        return values[rows]
 
     now = float(np.asarray(view.columns["amount_usd"], dtype=np.float64)[row])
     moved = {
