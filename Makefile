@@ -4,6 +4,7 @@
 PYTHON := .venv/bin/python
 PACKAGES := models alerts dataflow dashboard
 BENCH_SECONDS ?= 120
+BENCH_ENTITIES ?= 1000000
 SOAK_EVENTS ?= 2000000
 ARGS ?=
 LOCK_ARGS ?=
@@ -71,8 +72,10 @@ format: install ## put the code into house style
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 
-bench: install ## measure throughput against a floor in the same run (BENCH_SECONDS)
-	@.venv/bin/tidegate bench --what throughput --seconds $(BENCH_SECONDS) --json
+bench: install ## measure everything and write docs/benchmarks.md (BENCH_SECONDS each, BENCH_ENTITIES)
+	@.venv/bin/tidegate bench --what all --seconds $(BENCH_SECONDS) --entities $(BENCH_ENTITIES) --console \
+		--report var/bench --page docs/benchmarks.md
+	@cp var/bench/bench-*.png docs/images/ && sed -i.bak 's|\.\./var/bench/|images/|' docs/benchmarks.md && rm docs/benchmarks.md.bak
 
 # For the one who changes a dependency; needs the `uv` command. Versions stay as they are unless a dependency asks
 # for others or LOCK_ARGS is --upgrade; one version for all Pythons, so that they compute the same.

@@ -41,7 +41,8 @@ def with_amounts(view: View, row: int, usd: Float) -> View:
     rows = np.full(usd.shape[0], row)
 
     def same(values: Column | Float) -> npt.NDArray[np.generic]:
-        return values[rows]
+        out: npt.NDArray[np.generic] = values[rows]
+        return out
 
     now = float(np.asarray(view.columns["amount_usd"], dtype=np.float64)[row])
     moved = {

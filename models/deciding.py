@@ -40,12 +40,14 @@ class Judged(NamedTuple):
     """A batch as it was decided: all it takes to decide it again by other rules, band edges or models.
 
     placed: the rows that took part, with their slots; events: theirs. columns: what rules can speak of, one element a
-    transaction. vectors: as the models saw them. explore (m,): as in `decisions_of`. made: the decisions, in order.
+    transaction. view: what features are computed from; vectors: as the models saw them. explore (m,): as in
+    `decisions_of`. made: the decisions, in order.
     """
 
     placed: Placed
     events: Sequence[AnyEvent]
     columns: dict[str, Column]
+    view: View
     vectors: Float
     explore: np.ndarray
     made: list[Decision]

@@ -197,7 +197,7 @@ class Engine:
         )
         made = decisions_of(self, payments, everything, values, vectors, view, scored, late, explore)
         if self.beside is not None:
-            self.beside(Judged(placed, events, everything, vectors, explore, made))
+            self.beside(Judged(placed, events, everything, view, vectors, explore, made))
         self._forgo(sequences, made)
         self.counters.decided += len(made)
         self.counters.late += int(late.sum())

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dataflow.bench.flow import Runner
+from dataflow.bench.growth import growth
+from dataflow.bench.latency import latency
 from dataflow.bench.load import Load
 from dataflow.bench.loop import STAGES, Loop, items_of
+from dataflow.bench.page import page
+from dataflow.bench.parts import BATCHES, Parts, costs, measured
 from dataflow.bench.passthrough import PassThrough
+from dataflow.bench.plots import write
+from dataflow.bench.recovery import recovery
 from dataflow.bench.throughput import throughput
 from dataflow.bench.workshop import workshop
 from dataflow.commands.bench import ABSENT, KINDS
 from dataflow.settings import Settings
 from models.events import Label, Transaction, decode
+from models.features import NAMES
+from models.rules.pack import default_pack
 from tests.test_cli import refused, tidegate
 
 
@@ -37,6 +47,7 @@ def test_throughput_says_what_the_contract_names() -> None:
     assert result["cpu_us"].keys() == {"floor", "full"}
     assert result["balanced"]
     assert len(result["laps"]) >= 1
+    shown(["throughput"], result)
 
 
 def test_floor_and_engine_decide_the_same_payments_lap_after_lap(made: tuple[Loop, Load, str, Path]) -> None:
@@ -95,9 +106,69 @@ def test_frauds_are_judged_at_once_and_the_stream_is_the_same_however_it_is_read
     assert all(at == paid[id_] + 1 for id_, at in verdicts.items())
 
 
+def test_latency_counts_every_decision_from_its_place_on_the_timetable() -> None:
+    result = latency(Settings(), 8, lambda _: None, rate=200.0)
+    spread = result["latency_ms"]
+    assert list(spread) == ["p50", "p90", "p99", "p999"]
+    assert 0 < spread["p50"] <= spread["p90"] <= spread["p99"] <= spread["p999"]
+    assert result["rate"] == 200.0
+    assert result["events"] == pytest.approx(200 * result["measured_s"], rel=0.05)
+    assert 0.5 * result["events"] < result["decisions"] <= result["events"]
+    assert all(
+        a[0] < b[0] and a[1] <= b[1] for a, b in zip(result["curve"], result["curve"][1:], strict=False)
+    )
+    shown(["latency"], result)
+
+
+def test_recovery_is_of_a_scorer_that_was_killed() -> None:
+    result = recovery(Settings(), lambda _: None, 2000)
+    assert result["recovery_seconds"] > 0
+    assert result["entities"] >= 2000
+    assert result["checkpoint_mb"] > 0
+    shown(["recovery"], result)
+
+
+def test_growth_tells_time_and_memory() -> None:
+    grown = growth(Settings(), lambda _: None, 1500)
+    assert [point["customers"] for point in grown["points"]] == [1500]
+    assert grown["points"][0]["entities"] > 3 * 1500
+    shown(["growth"], grown)
+
+
+def test_costs_name_every_part() -> None:
+    features = measured("features", Settings(), 5, lambda _: None)
+    assert set(features["microseconds"]) == {*NAMES, "matrix"}
+    each = sum(cost for name, cost in features["microseconds"].items() if name != "matrix")
+    assert sum(features["groups"].values()) == pytest.approx(each, rel=1e-3)
+    assert features["rows"] > 64 * BATCHES
+    shown(["features"], features)
+    parts = Parts(Settings(), lambda _: True)
+    rules, models = (costs(run(), parts.rows, lambda: False) for run in (parts.rules, parts.models))
+    assert set(rules) == {*(rule.id for rule in default_pack().rules), "pack"}
+    assert models.keys() == {"linear", "forest", "boosted", "half_space", "score", "explain"}
+    assert min(*rules.values(), *models.values()) > 0
+
+
+def shown(whats: list[str], result: dict[str, Any]) -> None:
+    """The page has the figures and the command that makes them again."""
+    args = argparse.Namespace(seconds=7.0, entities=2000, console=False, report=None, page=Path("docs/b.md"))
+    text = page(dict.fromkeys(whats, result), args)
+    assert all(f"tidegate bench --what {what}" in text for what in whats)
+    assert result["machine"]["python"] in text
+
+
+def test_plots_are_a_page_and_a_picture(tmp_path: Path) -> None:
+    result = {"points": [{"customers": n, "us_per_event": 30.0, "entities": 5 * n} for n in (10, 100)]}
+    paths = write("growth", result, tmp_path / "plots")
+    assert [path.name for path in paths] == ["bench-growth.html", "bench-growth.png"]
+    assert "plotly" in paths[0].read_text("utf-8")[:20_000]
+    assert paths[1].read_bytes().startswith(b"\x89PNG")
+
+
 @pytest.mark.parametrize("what", [*ABSENT, "speed"])
 def test_what_cannot_be_measured_is_refused_by_name(what: str, tmp_path: Path) -> None:
     said = refused(tidegate("bench", "--what", what, cwd=tmp_path))
     assert what in said
     assert what in ABSENT or all(kind in said for kind in KINDS)
     assert "--seconds" in refused(tidegate("bench", "--seconds", 1, cwd=tmp_path))
+    assert "--what all" in refused(tidegate("bench", "--page", "p.md", cwd=tmp_path))

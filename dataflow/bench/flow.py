@@ -18,6 +18,7 @@ from bytewax.testing import run_main
 
 from alerts.custody.keyring import KeyRing
 from alerts.custody.private_files import make_private_directory
+from alerts.custody.signing import Signer
 from alerts.redis_link import RedisLink
 from dataflow.checkpoint import Checkpoints
 from dataflow.flow import build_flow
@@ -43,19 +44,22 @@ class Lap(msgspec.Struct, frozen=True):
 class Runner:
     """One flow over the store at `url`, with keys below `prefix` and its state in `directory`.
 
-    engine: makes the engine the first lap begins with; later ones load their checkpoint into a fresh one.
+    engine: makes the engine the first lap begins with; later ones load their checkpoint into a fresh one. signer: of
+    checkpoints; None signs with the published test key.
     """
 
     def __init__(
-        self, url: str, prefix: str, directory: Path, settings: Settings, engine: Callable[[], Engine]
-    ) -> None:
+        self, url: str, prefix: str, directory: Path, settings: Settings, engine: Callable[[], Engine],
+        signer: Signer | None = None,
+    ) -> None:  # fmt: skip
         self._url, self._prefix, self._settings, self._fresh = url, prefix, settings, engine
         self.link = RedisLink(url)
         self._recovery = directory / "recovery"
         for folder in (directory, self._recovery):
             make_private_directory(folder)
         init_db_dir(self._recovery, 1)  # type: ignore[no-untyped-call]
-        self._checkpoints = Checkpoints(directory / "checkpoints", KeyRing.for_tests().signer("checkpoint"))
+        signer = signer or KeyRing.for_tests().signer("checkpoint")
+        self._checkpoints = Checkpoints(directory / "checkpoints", signer)
         self._engine: Engine | None = None
         self._target = 0
         self._started: list[tuple[float, float, float]] = []
