@@ -115,10 +115,11 @@ class LearnerProcess:
                 f"an example has {vector.shape[0]} features, the learner {len(self._learner.features)}: "
                 "stop, let the old version finish its examples, or delete the stream `examples`"
             )
-        told = [int(fields.get(name, b"0")) for name in (b"p", b"l", b"t")]
+        corridor, source, actor = (fields.get(name, b"").decode() for name in (b"o", b"s", b"a"))
+        paid_at, labelled_at, known_at = (int(fields.get(name, b"0")) for name in (b"p", b"l", b"t"))
         self._learner.learn(
             vector, fields[b"y"] == b"1", float(fields[b"w"]), int(fields[b"k"]),
-            Origin(fields.get(b"o", b"").decode(), *told),
+            Origin(corridor, paid_at, labelled_at, known_at, source, actor),
         )  # fmt: skip
         return publishes(self._learner.examples, self._every)
 

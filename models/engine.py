@@ -90,7 +90,7 @@ class Engine:
         self.settings, self.fx, self.snapshot, self.learner = settings, fx, snapshot, learner
         self.thresholds = settings.thresholds
         self.counters = Counters()
-        self.interner, self.corridors = Interner(), Interner()
+        self.interner, self.corridors, self.actors = Interner(), Interner(), Interner()
         self.state = EntityState(settings.capacities)
         self.relations = Relations(settings.capacities)
         self.velocities = Velocities(self.interner)
@@ -185,7 +185,7 @@ class Engine:
         self.vectors.describe(sequences, corridor_codes(self.corridors, payments), rows.received[new])
         if self.watch is not None:
             self.watch(vectors)
-        swaps = self._learn(ripe(self, rows, walk, before + np.cumsum(new), clock), output)
+        swaps = self._learn(ripe(self, rows, walk, before + np.cumsum(new), clock, taken.events), output)
         self.stage("features")
         scored = self._score(vectors, np.flatnonzero(new), swaps)
         self.stage("models")

@@ -6,12 +6,12 @@ An operator's choice of champion travels among them, so that a learner meets it 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, get_args, get_type_hints
 
 import numpy as np
 
 from models.columns import Float, Interner
-from models.events import Control, Transaction
+from models.events import AnyEvent, Control, Label, Transaction
 from models.ledger import Walk
 from models.ledger_walk import LABEL, ROW, SEQUENCE, SKIP
 from models.rows import Rows, corridor_of
@@ -22,8 +22,10 @@ from models.windows import Int64
 if TYPE_CHECKING:
     from models.engine import Engine
 
-MOST_CORRIDORS = 20_000
-"""Corridors told by name; whatever comes after them has none."""
+MOST_CORRIDORS, MOST_ACTORS = 20_000, 2_000
+"""Corridors, and actors who label, told by name; whatever comes after them has none."""
+SOURCES: tuple[str, ...] = get_args(get_type_hints(Label)["source"])
+"""Where labels come from, by code."""
 
 
 class Example(NamedTuple):
@@ -74,38 +76,53 @@ def publishes(examples: int, every: int) -> bool:
 
 def corridor_codes(corridors: Interner, payments: Sequence[Transaction]) -> Int64:
     """Codes of the corridors of payments; UNDESCRIBED for those beyond MOST_CORRIDORS."""
-    return np.array([_code(corridors, corridor_of(t)) for t in payments], dtype=np.int64)
+    return np.array([_code(corridors, corridor_of(t), MOST_CORRIDORS) for t in payments], dtype=np.int64)
 
 
-def _code(corridors: Interner, corridor: str) -> int:
-    if corridor not in corridors.codes and len(corridors.codes) >= MOST_CORRIDORS:
+def _code(names: Interner, name: str, most: int) -> int:
+    if name not in names.codes and len(names.codes) >= most:
         return UNDESCRIBED
-    return corridors.code(corridor)
+    return names.code(name)
 
 
-def ripe(engine: Engine, rows: Rows, walk: Walk, upto: Int64, clock: int) -> Iterator[tuple[int, Example]]:
+def ripe(
+    engine: Engine, rows: Rows, walk: Walk, upto: Int64, clock: int, events: Sequence[AnyEvent]
+) -> Iterator[tuple[int, Example]]:
     """(row, example) of each outcome that came ripe and whose vector is kept, in stream order.
 
     upto: transactions so far, as of each row. clock: the ledger's before the batch, ms. To be read to the end: times of
-    labels are noted on the way.
+    labels are noted on the way. events: of the rows.
     """
     vectors, corridors = engine.vectors, engine.corridors.texts() if len(walk.examples) else []
     known_at = np.maximum(np.maximum.accumulate(np.where(rows.kinds == SKIP, 0, rows.received)), clock)
     at = walk.outcomes[:, ROW]
     by_label = (rows.kinds[at] == LABEL) & (walk.sequences[at] == walk.outcomes[:, SEQUENCE])
     labels = iter(walk.outcomes[by_label][:, [SEQUENCE, ROW]].tolist())
-    label = next(labels, None)
+    label, actors = next(labels, None), engine.actors.texts() if len(walk.examples) else []
     for sequence, fraud, row in walk.examples.tolist():
         while label is not None and label[1] <= row:
-            vectors.label(label[0], int(known_at[label[1]]))
-            label = next(labels, None)
+            _note(engine, events[label[1]], label[0], int(known_at[label[1]]))
+            label, actors = next(labels, None), engine.actors.texts()
         kept = vectors.get(sequence, int(upto[row]))
         if kept is None:
             engine.counters.vectors_gone += vectors.gone(sequence, int(upto[row]))
             continue
-        corridor = corridors[kept.corridor] if kept.corridor != UNDESCRIBED else ""
-        origin = Origin(corridor, kept.paid_at, kept.labelled_at, int(known_at[row]))
+        origin = Origin(
+            corridors[kept.corridor] if kept.corridor != UNDESCRIBED else "",
+            kept.paid_at,
+            kept.labelled_at,
+            int(known_at[row]),
+            SOURCES[kept.source] if kept.source != UNDESCRIBED else "",
+            actors[kept.actor] if kept.actor != UNDESCRIBED else "",
+        )
         yield row, Example(kept.vector, fraud == 1, sequence, kept.weight, origin)
     while label is not None:
-        vectors.label(label[0], int(known_at[label[1]]))
+        _note(engine, events[label[1]], label[0], int(known_at[label[1]]))
         label = next(labels, None)
+
+
+def _note(engine: Engine, event: AnyEvent, sequence: int, at: int) -> None:
+    """Keep with a waiting vector when and from whom its label came."""
+    assert isinstance(event, Label)
+    actor = _code(engine.actors, event.actor, MOST_ACTORS) if event.actor else UNDESCRIBED
+    engine.vectors.label(sequence, at, SOURCES.index(event.source), actor)

@@ -21,7 +21,7 @@ from models.rules.pack import load_pack
 from models.serving import Snapshot
 from models.state import arrays_of, restore_into
 
-FORMAT = 4
+FORMAT = 5
 
 
 class Frozen(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +30,7 @@ class Frozen(msgspec.Struct, frozen=True, kw_only=True):
     format: int
     texts: list[str]
     corridors: list[str]
+    actors: list[str]
     counters: Counters
     thresholds: Thresholds
     containments: list[Containment]
@@ -58,6 +59,7 @@ def freeze(engine: Engine) -> tuple[Arrays, bytes]:
         arrays["learner"] = np.frombuffer(learner.to_state(), dtype=np.uint8)
     frozen = Frozen(
         format=FORMAT, texts=engine.interner.texts(), corridors=engine.corridors.texts(),
+        actors=engine.actors.texts(),
         counters=engine.counters, thresholds=engine.thresholds,
         containments=list(engine.containments), pack_name=engine.pack.name, pack=engine.pack.text,
         fx=engine.fx.to_json(), since=engine.velocities.since,
@@ -79,7 +81,7 @@ def thaw(engine: Engine, arrays: Arrays, meta: bytes) -> None:
     engine.interner.codes.clear()
     for text in frozen.texts:
         engine.interner.code(text)
-    engine.corridors = Interner(frozen.corridors)
+    engine.corridors, engine.actors = Interner(frozen.corridors), Interner(frozen.actors)
     engine.counters = frozen.counters
     engine.thresholds = frozen.thresholds
     engine.containments = tuple(frozen.containments)

@@ -20,12 +20,15 @@ class Origin(NamedTuple):
     """Where an example comes from. paid_at, labelled_at, known_at: ms, by the stream's clock; 0 where not known.
 
     labelled_at: when its label arrived, 0 if none came until the outcome window closed. known_at: when it was learnt.
+    source, actor: of that label (models.events.Label), "" where there is none.
     """
 
     corridor: str = ""
     paid_at: int = 0
     labelled_at: int = 0
     known_at: int = 0
+    source: str = ""
+    actor: str = ""
 
 
 NOWHERE = Origin()

@@ -27,9 +27,9 @@ _LEAST_SHARE = 2.0**-12
 _FULL, _EMPTY = 0.9, 0.2
 _SALT = 0x9E6C63D0676A9A99
 UNDESCRIBED = -1
-"""Corridor of a vector that nothing was told of."""
+"""Corridor of a vector that nothing was told of; actor of a label that names none."""
 # columns of what is told of a payment beside its vector
-_CORRIDOR, _PAID, _LABELLED = 0, 1, 2
+_CORRIDOR, _PAID, _LABELLED, _SOURCE, _ACTOR = range(5)
 # state: next place, places until the share may change again, transactions taken
 _NEXT, _PATIENCE, _TAKEN = 0, 1, 2
 
@@ -37,7 +37,8 @@ _NEXT, _PATIENCE, _TAKEN = 0, 1, 2
 class Kept(NamedTuple):
     """A vector [F] and what its example counts for the ones that were not kept.
 
-    corridor: its code; paid_at, labelled_at: ms, 0 where not known (`describe`, `label`).
+    corridor: its code; paid_at, labelled_at: ms, 0 where not known (`describe`, `label`). source, actor: codes of who
+    labelled it.
     """
 
     vector: Float
@@ -45,6 +46,8 @@ class Kept(NamedTuple):
     corridor: int = UNDESCRIBED
     paid_at: int = 0
     labelled_at: int = 0
+    source: int = UNDESCRIBED
+    actor: int = UNDESCRIBED
 
 
 @kernel
@@ -103,7 +106,7 @@ class Vectors:
         self._places: Int64 = np.zeros(min(transactions, 8192) + MAX_BATCH, dtype=np.int64)
         self._owners: Int64 = np.full(size, -1, dtype=np.int64)
         self._shares: npt.NDArray[np.float32] = np.ones(size, dtype=np.float32)
-        self._about: Int64 = np.zeros((size, 3), dtype=np.int64)
+        self._about: Int64 = np.zeros((size, 5), dtype=np.int64)
         self._state: Int64 = np.zeros(3, dtype=np.int64)
         self._share: Float = np.ones(1)
 
@@ -127,7 +130,7 @@ class Vectors:
         )  # fmt: skip
         kept = slots >= 0
         self.ring[slots[kept]] = rows[kept]
-        self._about[slots[kept]] = (UNDESCRIBED, 0, 0)
+        self._about[slots[kept]] = (UNDESCRIBED, 0, 0, UNDESCRIBED, UNDESCRIBED)
 
     def describe(self, sequences: Int64, corridors: Int64, paid_at: Int64) -> None:
         """Keep beside newly put vectors where their payments come from: code of the corridor, time in ms."""
@@ -136,11 +139,11 @@ class Vectors:
         self._about[slots[kept], _CORRIDOR] = corridors[kept]
         self._about[slots[kept], _PAID] = paid_at[kept]
 
-    def label(self, sequence: int, at: int) -> None:
-        """Note when a payment's label came (ms); the last label counts."""
+    def label(self, sequence: int, at: int, source: int = UNDESCRIBED, actor: int = UNDESCRIBED) -> None:
+        """Note when a payment's label came (ms) and from whom, by code; the last label counts."""
         slot = self._place_of(sequence) % self._owners.shape[0]
         if self._owners[slot] == sequence:
-            self._about[slot, _LABELLED] = at
+            self._about[slot, _LABELLED:] = at, source, actor
 
     def get(self, sequence: int, upto: int) -> Kept | None:
         """The vector of a transaction; None when it was not chosen or is gone. upto: transactions so far.
