@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -46,6 +47,16 @@ def engine_settings(settings: Settings, mapping: Mapping | None = None, **change
     return msgspec.structs.replace(settings.engine, **changes)
 
 
+def oversight_of(settings: Settings) -> dict[str, Any]:
+    """What a learner is told of costs and thresholds."""
+    engine = settings.engine
+    return {
+        "costs": settings.costs,
+        "thresholds": engine.thresholds,
+        "by_cost": engine.alert_threshold == "cost",
+    }
+
+
 def engine_of(
     settings: Settings, *, learn_inline: bool, mapping: Mapping | None = None, vectors_directory: Path | None = None,
     **changes: object,
@@ -55,7 +66,11 @@ def engine_of(
     vectors_directory: where vectors wait for their outcome; None keeps them in memory.
     """
     chosen = engine_settings(settings, mapping, **changes)
-    learner = OnlineLearner(chosen.features, negative_rate=chosen.negative_rate) if learn_inline else None
+    learner = (
+        OnlineLearner(chosen.features, negative_rate=chosen.negative_rate, **oversight_of(settings))
+        if learn_inline
+        else None
+    )
     return Engine(
         chosen,
         pack_of(settings),

@@ -21,12 +21,15 @@ from alerts.custody.private_files import make_private_directory, replace_private
 from alerts.custody.signing import SIGNATURE_BYTES, Signer
 from alerts.redis_link import RedisLink
 from alerts.redis_store import RedisStore
+from dataflow.evaluation.groups import columns_by_group
 from dataflow.scoring import now_ms
 from models.errors import SnapshotError
 from models.events import Control, decode, encode
 from models.examples import publishes
-from models.learner_report import Change
+from models.features import CATALOGUE
+from models.learner_report import Change, FeatureGroup, LearnerReport
 from models.learners import OnlineLearner
+from models.poisoning import NORMAL
 from models.serving import Snapshot
 from models.settled import Origin
 
@@ -47,7 +50,7 @@ class _Saved(msgspec.Struct, frozen=True):
 class LearnerProcess:
     """Reads `examples`, writes `artefact:<version>`, `control`, its report and every change of the champion.
 
-    directory: where its own state is saved.
+    directory: where its own state is saved. oversight: costs, thresholds and by_cost of OnlineLearner.
     """
 
     def __init__(
@@ -59,12 +62,13 @@ class LearnerProcess:
         negative_rate: float,
         publish_every: int,
         prefix: str = "tg:",
+        **oversight: Any,
     ) -> None:
         make_private_directory(directory)
         self._path = directory / "learner.state"
         self._link, self._store, self._prefix = RedisLink(url), RedisStore(url, prefix), prefix
         self._signer, self._every = signer, publish_every
-        self._learner = OnlineLearner(features, negative_rate=negative_rate)
+        self._learner = OnlineLearner(features, negative_rate=negative_rate, **oversight)
         self._cursor, self._version, self._published = "0-0", "", 0
         # Changes of the champion that the store has been told of.
         self._told = 0
@@ -94,13 +98,12 @@ class LearnerProcess:
         self._save()
 
     def _choose(self, line: bytes) -> bool:
-        """Take an operator's choice; True when it is to be published at once. What cannot be is told in the beat."""
+        """Take an operator's choice or trust; True when it is published at once. What cannot be is told in the beat."""
         event = decode(line)
         assert isinstance(event, Control)
+        take = self._learner.trust if event.kind == "trust" else self._learner.choose
         try:
-            self._learner.choose(
-                event.version, event.actor or "operator", event.reason or "", event.received_at
-            )
+            take(event.version, event.actor or "operator", event.reason or "", event.received_at)
         except SnapshotError as error:
             self._refused = str(error)
             return False
@@ -117,11 +120,11 @@ class LearnerProcess:
             )
         corridor, source, actor = (fields.get(name, b"").decode() for name in (b"o", b"s", b"a"))
         paid_at, labelled_at, known_at = (int(fields.get(name, b"0")) for name in (b"p", b"l", b"t"))
-        self._learner.learn(
+        learnt = self._learner.learn(
             vector, fields[b"y"] == b"1", float(fields[b"w"]), int(fields[b"k"]),
             Origin(corridor, paid_at, labelled_at, known_at, source, actor),
         )  # fmt: skip
-        return publishes(self._learner.examples, self._every)
+        return learnt and publishes(self._learner.examples, self._every)
 
     def _publish(self) -> None:
         """Artefact first, then the Control event: who sees the event finds the artefact."""
@@ -141,14 +144,30 @@ class LearnerProcess:
             pipe.execute()
         for number, change in enumerate(changes, self._told + 1):
             self._store.note_model_change(f"{event.id}-{number:06d}", change)
-        self._store.put_learner_report(self._learner.report(version, now))
+        self._store.put_learner_report(self._report(version, now))
         self._told = self._learner.champions.made
         self._version, self._published = version, now_ms()
         self._save()
 
+    def _report(self, version: str, now: int) -> LearnerReport:
+        """The learner's report with what only the scorer and the feature groups know."""
+        counters = self._store.counters()
+        return msgspec.structs.replace(
+            self._learner.report(version, now),
+            groups=feature_groups(self._learner),
+            vectors_waiting=counters.vectors_waiting,
+            vectors_gone=counters.vectors_gone,
+        )
+
     def _reason(self, changes: list[Change]) -> str:
         champion = self._learner.champions.champion
         parts = [f"{self._learner.examples} examples", f"champion {champion}"]
+        state, _ = self._learner.oversight.labels.state
+        if state != NORMAL:
+            surges = self._learner.oversight.labels.surges
+            parts.append(
+                f"learning {state}: {', '.join(dict.fromkeys(f'{s.kind}:{s.name}' for s in surges))}"
+            )
         parts += [f"{c.kind} by {c.actor}: {c.before} to {c.after}, {c.reason}" for c in changes[-1:]]
         return _UNPRINTABLE.sub(" ", "; ".join(parts))[:MOST_REASON]
 
@@ -188,6 +207,21 @@ class LearnerProcess:
             now,
         )  # fmt: skip
         self._beaten = now
+
+
+def feature_groups(learner: OnlineLearner) -> list[FeatureGroup]:
+    """Each group's part of the champion's risk, largest first; empty until something is compiled."""
+    parts = learner.feature_parts()
+    if parts is None or not parts.sum():
+        return []
+    width = len(parts)
+    if width < len(CATALOGUE):
+        return []
+    columns = columns_by_group(CATALOGUE, width)
+    found = [
+        FeatureGroup(name, float(parts[at].sum() / parts.sum()), len(at)) for name, at in columns.items()
+    ]
+    return sorted(found, key=lambda group: (-group.share, group.name))
 
 
 def artefact_of(link: RedisLink, signer: Signer, prefix: str = "tg:") -> Callable[[str], bytes]:

@@ -23,7 +23,7 @@ from alerts.redis_link import RedisLink
 from alerts.redis_store import RedisStore
 from alerts.webhook import WebhookSender
 from dataflow import clerk
-from dataflow.assemble import engine_of
+from dataflow.assemble import engine_of, oversight_of
 from dataflow.checkpoint import Checkpoints
 from dataflow.door import Door
 from dataflow.feeding import Feeder
@@ -120,6 +120,7 @@ def run_learner(settings: Settings, url: str) -> None:
         engine.features,
         engine.negative_rate,
         engine.publish_every,
+        **oversight_of(settings),
     ).run(stop.is_set, stop.wait)
 
 

@@ -149,8 +149,6 @@ class Champions:
         """The changes after the first `made` ones, as far as they are still kept."""
         return list(self.changes)[max(len(self.changes) - (self.made - made), 0) :]
 
-    # tests
-
     def trial(self, name: str) -> Trial | None:
         """How the test of a candidate against the champion stands; None where there is none to tell of."""
         blocks, policy = self._losses(), self.policy
@@ -274,8 +272,6 @@ class Champions:
             settled.fraud, own
         ).average_precision(settled.weight)
 
-    # changes
-
     def _take_back(self, name: str, reason: str, at: int) -> Change:
         failed = self.champion
         times = self._taken_back[failed] = self._taken_back.get(failed, 0) + 1
@@ -289,6 +285,10 @@ class Champions:
         self._free = self.settled + self.policy.cool_down
         self._streaks.clear()
         self._returning, self._degraded, self._usual = 0, 0, None
+        return self.note(change)
+
+    def note(self, change: Change) -> Change:
+        """Tell of a change."""
         self.changes.append(change)
         self.made += 1
         return change

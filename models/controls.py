@@ -66,7 +66,7 @@ def _apply(engine: Engine, event: Control, output: Output) -> None:
             )
         case "model":
             _serve(engine, event)
-        case "champion":
+        case "champion" | "trust":
             _choose(engine, event, output)
         case "pin" | "unpin":
             pin = msgspec.json.decode(payload, type=_Pin)
@@ -95,8 +95,8 @@ def _serve(engine: Engine, event: Control) -> None:
 
 
 def _choose(engine: Engine, event: Control, output: Output) -> None:
-    """Hand an operator's choice of champion to the learner: its next snapshot serves it, and it comes at once."""
-    if event.version not in (AUTOMATIC, *COLUMNS):
+    """Hand an operator's choice of champion, or his trust, to the learner: its next snapshot comes at once."""
+    if event.kind == "champion" and event.version not in (AUTOMATIC, *COLUMNS):
         raise SnapshotError(
             f"there is no candidate {event.version!r}: choose {AUTOMATIC} or {', '.join(COLUMNS)}"
         )
@@ -105,7 +105,8 @@ def _choose(engine: Engine, event: Control, output: Output) -> None:
         place = engine.counters.examples + len(output.examples)
         output.choices.append(Choice(place, engine.counters.controls, event))
         return
-    learner.choose(event.version, event.actor or "operator", event.reason or "", event.received_at)
+    told = (event.version, event.actor or "operator", event.reason or "", event.received_at)
+    learner.trust(*told) if event.kind == "trust" else learner.choose(*told)
     data = learner.snapshot()
     output.published.append(data)
     engine.snapshot = Snapshot.from_bytes(data)

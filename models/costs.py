@@ -57,18 +57,25 @@ class AlertBudget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class CostSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Section [costs]. window_days, window_rows: how far back settled payments count, and how many at most."""
+    """Section [costs]. window_days, window_rows: how far back settled payments count, and how many at most.
+
+    least_threshold, most_threshold: limits of a threshold that is computed (engine.alert_threshold = "cost").
+    """
 
     matrix: CostMatrix = CostMatrix()
     budget: AlertBudget = AlertBudget()
     window_days: float = 30.0
     window_rows: int = 100_000
+    least_threshold: float = 0.02
+    most_threshold: float = 0.7
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.window_days) and self.window_days > 0.0):
             raise ValueError(f"window_days is {self.window_days}: give a number of days above 0")
         if self.window_rows < 1:
             raise ValueError(f"window_rows is {self.window_rows}: keep at least one payment")
+        if not 0.0 < self.least_threshold <= self.most_threshold < 1.0:
+            raise ValueError("least_threshold and most_threshold must rise: 0 < least <= most < 1")
 
 
 class TradeOff(NamedTuple):
@@ -138,11 +145,22 @@ class CostWindow:
         rows[: self._rows.shape[0]], keys[: self._keys.shape[0]] = self._rows, self._keys
         self._rows, self._keys = rows, keys
 
+    @property
+    def frauds(self) -> int:
+        """Frauds among the rows."""
+        return int(self._rows[: len(self), 3].sum())
+
+    def recent(self) -> Float:
+        """The rows that are young enough, [n, 5]: time, risk, amount in US dollars, fraud, weight; oldest not first."""
+        rows = self._rows[: len(self)]
+        if not len(rows):
+            return rows
+        recent: Float = rows[rows[:, 0] > rows[:, 0].max() - self.settings.window_days * DAY_MS]
+        return recent
+
     def trade_off(self) -> TradeOff:
         """The curve over the window and its best point; an empty window gives the one point without alerts."""
-        rows = self._rows[: len(self)]
-        if len(rows):
-            rows = rows[rows[:, 0] > rows[:, 0].max() - self.settings.window_days * DAY_MS]
+        rows = self.recent()
         days = max(float(np.ptp(rows[:, 0])) / DAY_MS, 1.0) if len(rows) else 1.0
         return trade_off(
             rows[:, 1],

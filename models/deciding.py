@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
@@ -15,7 +16,7 @@ from models.counterfactual import counterfactual
 from models.decision import Counterfactual, Decision, Reason, Versions
 from models.events import AnyEvent, Transaction
 from models.reasons import model_reasons, rule_reason
-from models.risk import Verdict, by_band, decide
+from models.risk import Thresholds, Verdict, by_band, decide
 from models.rows import corridor_of
 from models.rules.compiled import CompiledPack
 from models.serving import Snapshot
@@ -78,7 +79,8 @@ def decisions_of(
     for row, rule in zip(*(at.tolist() for at in np.nonzero(verdicts.T == 1)), strict=True):
         hit_rows.setdefault(row, []).append(rule)
     risks, exploring, in_force = scored.risk.tolist(), explore.tolist(), engine.containments
-    quiet = by_band(engine.thresholds, scored.risk)
+    edges = {snapshot: _edges(engine, snapshot) for snapshot in dict.fromkeys(scored.snapshots)}
+    quiet = _quiet(edges, scored)
     usd = np.asarray(columns["amount_usd"]).tolist()
     owed: dict[int, _Owed] = {}
     for i, t in enumerate(payments):
@@ -87,7 +89,7 @@ def decisions_of(
         if rules or contained or exploring[i]:
             hits = [pack.rules[r].hit for r in rules]
             verdict = decide(
-                engine.thresholds, weighed(contained, risks[i]), hits, asked(contained), exploring[i]
+                edges[scored.snapshots[i]], weighed(contained, risks[i]), hits, asked(contained), exploring[i]
             )
             owed[i] = _Owed(rules, contained, verdict)
         elif quiet[i].band != "low" or settings.explain_all:
@@ -116,7 +118,7 @@ def decisions_of(
         contrast: Counterfactual | None = None
         if why and settings.evidence:
             risk, measures = weighed(more.contained, risks[i]), asked(more.contained)
-            contrast = counterfactual(view, i, snapshot, engine.thresholds, risk, hits, measures)
+            contrast = counterfactual(view, i, snapshot, edges[snapshot], risk, hits, measures)
         out.append(
             Decision(
                 id=t.id, event_time=t.event_time, risk=risks[i], band=more.verdict.band, action=more.verdict.action,
@@ -131,6 +133,20 @@ def decisions_of(
                 ),
             )
         )  # fmt: skip
+    return out
+
+
+def _edges(engine: Engine, snapshot: Snapshot) -> Thresholds:
+    """Band edges for what this snapshot scored: the ones it brings, unless the settings or an operator fix them."""
+    fixed = engine.settings.alert_threshold == "fixed" or engine.thresholds != engine.settings.thresholds
+    return engine.thresholds if fixed else engine.thresholds.moved(snapshot.high)
+
+
+def _quiet(edges: Mapping[Snapshot, Thresholds], scored: Scored) -> list[Verdict]:
+    """Band and action by risk alone; rows of one snapshot lie together."""
+    out: list[Verdict] = []
+    for snapshot, run in itertools.groupby(scored.snapshots):
+        out += by_band(edges[snapshot], scored.risk[len(out) : len(out) + sum(1 for _ in run)])
     return out
 
 

@@ -116,6 +116,7 @@ class Counters(msgspec.Struct, kw_only=True):
     dead letters of other kinds count under their kind and in `refused_others`. dead_letters: of every kind,
     undecodable ones included. examples: outcomes handed to the learner. alerts: hits, before merging.
     vectors_gone: outcomes that could not be learnt because newer vectors had taken the place of theirs.
+    vectors_waiting: payments whose outcome is open now.
     """
 
     events_in: int = 0
@@ -134,6 +135,7 @@ class Counters(msgspec.Struct, kw_only=True):
     too_late: int = 0
     labels_unmatched: int = 0
     vectors_gone: int = 0
+    vectors_waiting: int = 0
     evicted: int = 0
     dead_letters: int = 0
     examples: int = 0

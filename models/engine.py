@@ -228,8 +228,8 @@ class Engine:
             learner = self.learner
             if learner is None:
                 continue
-            learner.learn(example.vector, example.fraud, example.weight, example.key, example.origin)
-            if publishes(learner.examples, self.settings.publish_every):
+            learnt = learner.learn(example.vector, example.fraud, example.weight, example.key, example.origin)
+            if learnt and publishes(learner.examples, self.settings.publish_every):
                 data = learner.snapshot()
                 output.published.append(data)
                 swaps.append((row, Snapshot.from_bytes(data)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from models.features import names_with
@@ -26,7 +28,8 @@ class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     of payments, chosen by hash, that the models alone would decline and that get the action of band high instead, so
     that something is learnt of them; each counts 1/exploration times. evidence: decisions with reasons also
     carry their features and what the amount alone would have changed. attributes: names of transactions' attributes
-    that the models get beside the features; a transaction without one has it missing.
+    that the models get beside the features; a transaction without one has it missing. alert_threshold: the lower edge of
+    band high is `fixed` (thresholds) or the one of least `cost` that travels in the model snapshot ([costs]).
     """
 
     settle_after_ms: int = 10 * DAY_MS
@@ -42,6 +45,7 @@ class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     enforced: bool = True
     exploration: float = 0.0
     attributes: tuple[str, ...] = ()
+    alert_threshold: Literal["fixed", "cost"] = "fixed"
 
     def __post_init__(self) -> None:
         if not 0.0 < self.negative_rate <= 1.0:

@@ -1,6 +1,6 @@
 """Examples: outcomes that came ripe, on their way to a learner, inline on a replay or in a process of its own.
 
-An operator's choice of champion travels among them, so that a learner meets it at the same place every time.
+An operator's choice of champion or trust travels among them, so that a learner meets it at the same place every time.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Example(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """A Control event of kind `champion`, for a learner in its own process.
+    """A Control event of kind `champion` or `trust`, for a learner in its own process.
 
     after: examples handed out before it; number: Control events counted, this one included. The two order choices and
     examples the same way every time.
@@ -61,8 +61,9 @@ class Learner(Protocol):
     def examples(self) -> int: ...
     def learn(
         self, x: Float, fraud: bool, weight: float = 1.0, key: int = -1, origin: Origin = NOWHERE
-    ) -> None: ...
+    ) -> bool: ...
     def choose(self, name: str, actor: str, reason: str, at: int) -> object: ...
+    def trust(self, name: str, actor: str, reason: str, at: int) -> object: ...
     def snapshot(self) -> bytes: ...
     def to_state(self) -> bytes: ...
     @classmethod
@@ -93,6 +94,7 @@ def ripe(
     upto: transactions so far, as of each row. clock: the ledger's before the batch, ms. To be read to the end: times of
     labels are noted on the way. events: of the rows.
     """
+    engine.counters.vectors_waiting = engine.ledger.waiting
     vectors, corridors = engine.vectors, engine.corridors.texts() if len(walk.examples) else []
     known_at = np.maximum(np.maximum.accumulate(np.where(rows.kinds == SKIP, 0, rows.received)), clock)
     at = walk.outcomes[:, ROW]

@@ -21,12 +21,15 @@ from models import snapshot
 from models.anomaly import GoodHalfSpace
 from models.blend import CalibrationRing
 from models.boosting import RefittedBoosting
-from models.champions import AUTOMATIC, CHECK, KNOWN_GOOD, Champions
+from models.champions import AUTOMATIC, CHECK, COLUMNS, KNOWN_GOOD, Champions
+from models.costs import CostSettings
 from models.errors import SnapshotError
 from models.forest import BoundedForest
-from models.learner_report import Change, LearnerReport, Mark
+from models.learner_report import Change, LearnerReport
 from models.logistic import OnlineLogistic
+from models.oversight import HeldBack, Oversight
 from models.reporting import Points, report_of
+from models.risk import Thresholds
 from models.scaling import RunningScale
 from models.serving import Snapshot
 from models.settled import NOWHERE, Origin
@@ -44,17 +47,21 @@ LEARNERS: list[type[OnlineLogistic | BoundedForest | RefittedBoosting | GoodHalf
 FIRST_VIEW, REFRESH = 100, 500
 """Examples after which the calibration looks through a newly compiled view of the models: the first, and each
 one after it."""
-_MAGIC = b"TGLEARN2"
+_MAGIC = b"TGLEARN3"
 
 
 class OnlineLearner:
     """Logistic regression, forest, boosted trees and half-space trees, with the calibration that joins them.
 
     features: names in column order. negative_rate: the share of good payments the engine passes on. examples,
-    frauds: learnt so far. About 0.7 ms an example with 45 features.
+    frauds: learnt so far. costs, thresholds: of the settings; by_cost: snapshots carry the alert threshold of least
+    cost. About 0.5 ms an example with 131 features.
     """
 
-    def __init__(self, features: tuple[str, ...], seed: int = 7, negative_rate: float = 0.1) -> None:
+    def __init__(
+        self, features: tuple[str, ...], seed: int = 7, negative_rate: float = 0.1, costs: CostSettings | None = None,
+        thresholds: Thresholds | None = None, by_cost: bool = False,
+    ) -> None:  # fmt: skip
         if not 0.0 < negative_rate <= 1.0:
             raise ValueError(f"negative_rate is {negative_rate}: give a share in (0, 1]")
         self.features = features
@@ -68,6 +75,9 @@ class OnlineLearner:
         self._half_space = GoodHalfSpace(len(features), seed)
         self._ring = CalibrationRing()
         self.champions = Champions()
+        self.oversight = Oversight(
+            features, negative_rate, costs or CostSettings(), thresholds or Thresholds(), by_cost
+        )
         self._points = Points()
         self._view: Snapshot | None = None
         self._calibrated = False
@@ -77,8 +87,8 @@ class OnlineLearner:
 
     def learn(
         self, x: Float, fraud: bool, weight: float = 1.0, key: int = -1, origin: Origin = NOWHERE
-    ) -> None:
-        """Learn one settled example: x float64 [F], NaN where missing.
+    ) -> bool:
+        """Learn one settled example: x float64 [F], NaN where missing. False when its label is not trusted and it is not.
 
         weight: 1/p of an example that was kept with probability p for other reasons than the sampling of
         negatives. key ≥ 0 names the transaction: when it comes again its label is corrected where examples are kept,
@@ -91,14 +101,25 @@ class OnlineLearner:
             fraud
         )  # River keys its counts by the label: numpy's bool would be another one when pickled
         # Scored by models that have not seen it, as in service: what calibration must be fitted on.
-        if self._view is not None:
-            raw = self._view.raw(x[None, :])
-            stands_for = weight if fraud else weight / self.negative_rate
+        raw = None if self._view is None else self._view.raw(x[None, :])
+        said = self._said(x, raw) if raw is not None and self._calibrated else None
+        risk = math.nan if said is None else said[COLUMNS.index(self.champions.champion)]
+        example = HeldBack(x.astype(np.float32), fraud, weight, key, origin)
+        if not self.oversight.admits(example, risk):
+            return False
+        stands_for = weight if fraud else weight / self.negative_rate
+        if raw is not None:
             self._ring.add(raw[0], fraud, stands_for)
-            if self._calibrated:
-                self.champions.add(self._said(x, raw), fraud, stands_for, key, origin)
+        if said is not None:
+            self.champions.add(said, fraud, stands_for, key, origin)
+        self._take(x, example, risk, stands_for)
+        return True
+
+    def _take(self, x: Float, example: HeldBack, risk: float, stands_for: float) -> None:
+        _, fraud, weight, key, origin = example
         self._scale.update(x)
         row = self._scale.apply(x)
+        self.oversight.learnt(row, risk, fraud, stands_for, key, origin)
         for model in (self._logistic, self._half_space):
             model.learn_one(model.inputs(row), fraud, weight)
         given = self._forest.inputs(row)  # the boosted trees read the same
@@ -109,6 +130,8 @@ class OnlineLearner:
         if self.examples == FIRST_VIEW or self.examples % REFRESH == 0:
             self._calibrated = self._ring.ready()
             self._view = Snapshot.from_bytes(self._compiled())
+            if self.oversight.drift.choosing and (parts := self.feature_parts()) is not None:
+                self.oversight.drift.choose(parts)
         if self.examples % CHECK == 0:
             self._check(origin.known_at)
 
@@ -121,7 +144,8 @@ class OnlineLearner:
 
     def _check(self, at: int) -> None:
         self.champions.check(at)
-        self._points.note(self.champions, at)
+        self.oversight.check(self.champions, at)
+        self._points.note(self.champions, at, self.oversight.threshold.in_force)
         if self.champions.champion == KNOWN_GOOD:
             return
         if not self.champions.healthy:
@@ -142,11 +166,34 @@ class OnlineLearner:
             raise SnapshotError("no snapshot has been confirmed as good yet: pin another candidate")
         return self.champions.pin(name, actor, reason, at)
 
-    def report(self, version: str, at: int, marks: list[Mark] | None = None) -> LearnerReport:
-        """How the candidates stand. version: of the snapshot that serves; at: time of the stream, ms; marks: to add."""
+    def trust(self, name: str, actor: str, reason: str, at: int) -> Change:
+        """Learn from a source (`actor:alice`) as usual again, by an operator's word, and what was held back of it last.
+
+        Raises SnapshotError when learning from it is normal.
+        """
+        before, _ = self.oversight.labels.state
+        self.oversight.labels.trust(name, at, actor)
+        for held in self.oversight.released(name):
+            x = held.vector.astype(np.float64)
+            self._take(x, held, math.nan, held.weight if held.fraud else held.weight / self.negative_rate)
+        after, _ = self.oversight.labels.state
+        return self.champions.note(
+            Change(at=at, kind="trusted", before=before, after=after, actor=actor, reason=f"{name}: {reason}")
+        )
+
+    def feature_parts(self) -> Float | None:
+        """Mean absolute part of each feature in the log-odds of the newest rows [F]; None while nothing is compiled."""
+        rows = self.oversight.recent
+        if self._view is None or not len(rows):
+            return None
+        parts: Float = np.abs(self._view.shares(rows)[1][:, : len(self.features)]).mean(axis=0)
+        return parts
+
+    def report(self, version: str, at: int) -> LearnerReport:
+        """How the candidates stand. version: of the snapshot that serves; at: time of the stream, ms."""
         return report_of(
-            self.champions, self._points, version=version, examples=self.examples, frauds=self.frauds, at=at,
-            marks=marks or [],
+            self.champions, self._points, self.oversight, version=version, examples=self.examples, frauds=self.frauds,
+            at=at, rate=self.negative_rate,
         )  # fmt: skip
 
     def snapshot(self) -> bytes:
@@ -174,6 +221,7 @@ class OnlineLearner:
             boosted=self._boosted.compiled(),
             half_space=self._half_space.compiled(),
             calibration=self._ring.fit(self.negative_rate),
+            high=self.oversight.threshold.high,
         )
         return snapshot.encode(body)
 

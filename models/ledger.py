@@ -69,6 +69,11 @@ class Ledger:
         return int(self.state[CLOCK])
 
     @property
+    def waiting(self) -> int:
+        """Payments whose outcome window is open."""
+        return int(self.state[NEXT] - self.state[SETTLE])
+
+    @property
     def sequence(self) -> int:
         """Number of different transactions taken in so far."""
         return int(self.state[NEXT])

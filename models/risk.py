@@ -28,6 +28,18 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if not 0.0 < self.medium < self.high < self.critical < 1.0:
             raise ValueError("thresholds must rise: 0 < medium < high < critical < 1")
 
+    def moved(self, high: float | None) -> Thresholds:
+        """The same with another lower edge of band high (None: as it is), kept below critical.
+
+        Band medium keeps its proportion where high moves down, so that the bands stay in order.
+        """
+        if high is None:
+            return self
+        high = min(high, 0.99 * self.critical)
+        return msgspec.structs.replace(
+            self, high=high, medium=min(self.medium, high * self.medium / self.high)
+        )
+
     def band(self, risk: float) -> Band:
         """Band of a risk."""
         if risk < self.medium:

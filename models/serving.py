@@ -46,6 +46,7 @@ class Snapshot:
         self.frauds = body.frauds
         self.negative_rate = body.negative_rate
         self.champion = body.champion
+        self.high = body.high
         half, scale = body.half_space, body.calibration
         self._scale = (body.mean, body.spread, body.linear.intercept, body.linear.weights)
         self._forest, self._boosted = grove_of(body.forest), grove_of(body.boosted)

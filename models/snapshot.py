@@ -64,12 +64,12 @@ class Calibration(msgspec.Struct, frozen=True):
         return (*(float(i == at) for i in range(len(MODELS))),), *self.alone[at]
 
 
-class SnapshotBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SnapshotBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Everything a scorer needs, by plain value.
 
     features: names in column order. mean, spread [2F]: the scale of values and of their logarithms. examples,
     frauds: learnt so far. negative_rate: share of good payments that were learnt. river: the library's
-    version. champion: which of CHAMPIONS serves.
+    version. champion: which of CHAMPIONS serves. high: lower edge of band high; None: that of the settings.
     """
 
     champion: str
@@ -85,6 +85,7 @@ class SnapshotBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     boosted: Forest
     half_space: HalfSpace
     calibration: Calibration
+    high: float | None = None
 
 
 def _to_wire(value: Any) -> Any:
@@ -140,6 +141,8 @@ def _inconsistent(body: SnapshotBody) -> str | None:
     calibration = msgspec.to_builtins(body.calibration)
     if any(len(calibration[name]) != len(MODELS) for name in ("slope", "offset", "floor", "weight", "alone")):
         return f"the calibration is not of the {len(MODELS)} models"
+    if body.high is not None and not 0.0 < body.high < 1.0:
+        return f"the alert threshold is {body.high}"
     if body.champion not in CHAMPIONS:
         return f"there is no champion {body.champion!r}"
     numbers = [body.mean, body.spread, body.linear.weights, half.threshold, half.mass]

@@ -7,10 +7,12 @@ examples: shares of fraud, calibration, ranking and log-loss are those of the st
 from __future__ import annotations
 
 import itertools
+from collections.abc import Collection
 
 import numpy as np
 import numpy.typing as npt
 
+from models.corridor_calibration import Ratio, corridor_ratios
 from models.learner_report import CalibrationBin, CorridorStanding, Standing
 from models.prequential import QualityPoint
 from models.quality import Ranking
@@ -54,18 +56,29 @@ def standing(name: str, settled: Settled, column: int) -> Standing:
 
 
 def corridor_standings(
-    settled: Settled, names: tuple[str, ...], champion: int, most: int = CORRIDORS
-) -> list[CorridorStanding]:
-    """The largest corridors by payments, largest first. names: of the columns; champion: the column that serves."""
-    found, place = np.unique(settled.corridors.astype(str), return_inverse=True)
-    payments = np.bincount(place, weights=settled.weight, minlength=len(found))
-    largest = sorted(range(len(found)), key=lambda i: (-payments[i], found[i]))
-    return [_corridor(str(found[i]), settled.part(place == i), names, champion) for i in largest if found[i]][
-        :most
+    settled: Settled, names: tuple[str, ...], champion: int, rate: float, most: int = CORRIDORS,
+    drifting: Collection[str] = (),
+) -> list[CorridorStanding]:  # fmt: skip
+    """The largest corridors by payments, largest first. names: of the columns; champion: the column that serves.
+
+    rate: share of good payments that were learnt. drifting: corridors whose calibration has left (CorridorWatch).
+    """
+    return [
+        _corridor(
+            corridor,
+            settled.part(settled.corridors == corridor),
+            names,
+            champion,
+            ratio,
+            corridor in drifting,
+        )
+        for corridor, ratio in corridor_ratios(settled, champion, rate, most).items()
     ]
 
 
-def _corridor(corridor: str, part: Settled, names: tuple[str, ...], champion: int) -> CorridorStanding:
+def _corridor(
+    corridor: str, part: Settled, names: tuple[str, ...], champion: int, ratio: Ratio, drifting: bool
+) -> CorridorStanding:
     total = float(part.weight.sum())
     risk, frauds = part.risks[:, champion], float(part.weight[part.fraud].sum())
     losses = (part.weight[:, None] * log_losses(part.risks, part.fraud)).sum(axis=0) / total
@@ -77,6 +90,11 @@ def _corridor(corridor: str, part: Settled, names: tuple[str, ...], champion: in
         observed=frauds / total,
         average_precision=_defined(Ranking(part.fraud, risk).average_precision(part.weight)),
         log_loss={name: float(loss) for name, loss in zip(names, losses, strict=True) if np.isfinite(loss)},
+        ratio=ratio.ratio,
+        ratio_low=ratio.low,
+        ratio_high=ratio.high,
+        z=ratio.z,
+        drifting=drifting,
     )
 
 

@@ -17,11 +17,14 @@ from dataflow.settings import load_settings
 from dataflow.sources.files import FileSource, RawItem
 from models import events, quality, standings
 from models.champions import CHECK, COLUMNS, KNOWN_GOOD, Champions, Policy
+from models.costs import CostSettings
 from models.errors import SnapshotError
 from models.events import Control, Label, Transaction
 from models.freezing import freeze, thaw
 from models.learner_report import Change, LearnerReport
+from models.oversight import Oversight
 from models.reporting import Points, report_of
+from models.risk import Thresholds
 from models.rows import corridor_of
 from models.serving import MODELS, Snapshot
 from models.settled import Origin, Settled, SettledWindow
@@ -262,8 +265,10 @@ def test_a_copy_made_at_any_time_goes_on_alike(cut: int, pin: int) -> None:
             resumed = pickle.loads(pickle.dumps(resumed))
     assert (straight.champion, straight.pinned) == (resumed.champion, resumed.pinned) != (STACK, None)
     assert list(straight.changes) == list(resumed.changes)
+    watch = Oversight(("f",), 0.1, CostSettings(), Thresholds(), False)
     one, other = (
-        report_of(c, Points(), version="", examples=1, frauds=1, at=1, marks=[]) for c in (straight, resumed)
+        report_of(c, Points(), watch, version="", examples=1, frauds=1, at=1, rate=0.1)
+        for c in (straight, resumed)
     )
     assert msgspec.json.encode(one) == msgspec.json.encode(other)
 
@@ -327,7 +332,7 @@ def test_the_better_candidate_stands_better() -> None:
 
 def test_corridors_are_told_largest_first_and_bounded() -> None:
     settled = window()
-    found = standings.corridor_standings(settled, COLUMNS, 0)
+    found = standings.corridor_standings(settled, COLUMNS, 0, 0.1)
     assert {c.corridor for c in found} == {"CN>US:USD:cnp", "DE>FR:EUR:transfer"}, (
         "what has no corridor is left out"
     )
@@ -337,7 +342,7 @@ def test_corridors_are_told_largest_first_and_bounded() -> None:
         assert told.settled == round(settled.weight[rows].sum())
         assert told.observed == pytest.approx(told.frauds / told.settled, rel=1e-2)
         assert set(told.log_loss) == {*CANDIDATES, BASE}
-    assert len(standings.corridor_standings(settled, COLUMNS, 0, most=1)) == 1
+    assert len(standings.corridor_standings(settled, COLUMNS, 0, 0.1, most=1)) == 1
 
 
 def test_calibration_bins_hold_every_payment_and_rise() -> None:
