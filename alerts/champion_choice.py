@@ -21,17 +21,9 @@ def choose_champion(store: Store, name: str, actor: str, reason: str, now: int) 
     name: a candidate, or AUTOMATIC to end the pin. now: the wall clock, ms. Raises SettingsError for a choice that
     cannot be, StoreError when it could not be written.
     """
-    reason, actor = reason.strip(), actor.strip()
+    actor, reason = told_by(actor, reason)
     if name not in (AUTOMATIC, *COLUMNS):
         raise SettingsError(f"there is no candidate {name!r}: choose one of {', '.join(COLUMNS)}")
-    if (
-        not 0 < len(reason) <= MOST_REASON
-        or not 0 < len(actor) <= MOST_ACTOR
-        or not (reason + actor).isprintable()
-    ):
-        raise SettingsError(
-            f"reason and actor: give one line of at most {MOST_REASON} and {MOST_ACTOR} characters"
-        )
     report = store.learner_report()
     if name == AUTOMATIC and (report is None or report.pinned is None):
         raise SettingsError("no candidate is pinned: `tidegate models list` shows who serves")
@@ -43,6 +35,20 @@ def choose_champion(store: Store, name: str, actor: str, reason: str, now: int) 
     place = store.send_control(event, entry)
     store.wait_durable()
     return place
+
+
+def told_by(actor: str, reason: str) -> tuple[str, str]:
+    """Actor and reason as they are kept. Raises SettingsError for what is not one short line each."""
+    reason, actor = reason.strip(), actor.strip()
+    if (
+        not 0 < len(reason) <= MOST_REASON
+        or not 0 < len(actor) <= MOST_ACTOR
+        or not (reason + actor).isprintable()
+    ):
+        raise SettingsError(
+            f"reason and actor: give one line of at most {MOST_REASON} and {MOST_ACTOR} characters"
+        )
+    return actor, reason
 
 
 def choice(name: str, actor: str, reason: str, at: int, now: int) -> Control:

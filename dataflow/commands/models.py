@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from models.learner_report import LearnerReport
 
 NAME = "models"
-HELP = "list the candidate models of the running system, pin one as champion, release the pin"
+HELP = "list the candidate models of the running system, pin one as champion, release the pin, trust a source of labels"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -30,18 +30,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     text = "leave the choice to the tests again; what served before the pin serves"
     unpin = verbs.add_parser("unpin", help=text, description=text)
-    for verb in (pin, unpin):
+    text = "learn from a source of labels as usual again, and what was held back of it last"
+    trust = verbs.add_parser("trust", help=text, description=text)
+    trust.add_argument("name", metavar="SOURCE", help="as `list` names it, such as actor:alice or source:chargeback")
+    for verb in (pin, unpin, trust):
         verb.add_argument("--reason", required=True, help="why; it is kept with the change")
         verb.add_argument("--actor", help="who decides it (default: console.actor of the settings)")
-    for verb in (listing, pin, unpin):
+    for verb in (listing, pin, unpin, trust):
         options.add_config(verb)
         options.add_json(verb)
 
 
 def run(args: argparse.Namespace) -> int:
-    """List, pin or unpin."""
+    """List, pin, unpin or trust."""
     settings = options.settings_of(args)
-    return _list(args, settings) if args.verb == "list" else _choose(args, settings)
+    verbs = {"list": _list, "trust": _trust}
+    return verbs.get(args.verb, _choose)(args, settings)
 
 
 def _list(args: argparse.Namespace, settings: Settings) -> int:
@@ -60,7 +64,11 @@ def _list(args: argparse.Namespace, settings: Settings) -> int:
         return 0
     print(f"champion {report.champion}" + (f", pinned by {report.pinned}" if report.pinned else ""))
     print(f"model {report.version}, {report.examples:,} examples learnt, {report.frauds:,} of them frauds")
+    _learning(report)
     _table(report)
+    _costs(report)
+    for mark in report.marks[-5:]:
+        print(f"{_day(mark.at)} {mark.kind} {mark.name}: {mark.text_en}")
     for change in changes[-10:]:
         print(
             f"{_day(change.at)} {change.kind}: {change.before} to {change.after}, {change.actor}: {change.reason}"
@@ -109,4 +117,37 @@ def _choose(args: argparse.Namespace, settings: Settings) -> int:
     entry = choose_champion(store, name, actor, reason, time.time_ns() // 1_000_000)
     told = {"champion": name, "actor": actor, "reason": reason, "entry": entry}
     showing.show(told, f"models {args.verb}", as_json=args.json)
+    return 0
+
+
+def _learning(report: LearnerReport) -> None:
+    """Whether learning holds labels back, and from whom."""
+    print(f"learning {report.learning}")
+    for surge in report.surges:
+        print(f"  {surge.reason_en}, since {_day(surge.since)}")
+
+
+def _costs(report: LearnerReport) -> None:
+    """The threshold in force beside the one of least cost."""
+    curve = report.costs
+    if curve is None:
+        return
+    best = curve.best
+    least = "no alert at all" if best.threshold >= 1.0 else f"alerts from risk {best.threshold:.4f} on"
+    print(
+        f"alerts from risk {curve.in_force:.4f} on ({curve.chosen_by}); least cost: {least}, "
+        f"{best.cost_per_day:,.0f} USD and {best.alerts_per_day:,.1f} alerts a day"
+    )
+
+
+def _trust(args: argparse.Namespace, settings: Settings) -> int:
+    from alerts.label_trust import trust_labels
+    from alerts.redis_store import RedisStore
+    from dataflow.store_access import address_of
+
+    actor = args.actor or settings.console.actor
+    store = RedisStore(address_of(settings))
+    entry = trust_labels(store, args.name, actor, args.reason, time.time_ns() // 1_000_000)
+    told = {"trusted": args.name, "actor": actor.strip(), "reason": args.reason.strip(), "entry": entry}
+    showing.show(told, "models trust", as_json=args.json)
     return 0
