@@ -1,4 +1,4 @@
-"""An operator's trust in a source of labels: the Control event that ends a surge (models/poisoning.py), and its checks."""
+"""An operator's trust in a source of labels: the Control event that ends a surge (models/poisoning.py), its checks."""
 
 from __future__ import annotations
 

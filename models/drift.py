@@ -39,7 +39,7 @@ REFERENCE = 1000
 JUDGED = 400
 """Values after a change that tell how large it is."""
 FORGETS = 20_000.0
-"""Examples over which the reference follows."""
+"""Examples over which the reference follows, and after which what stays is usual."""
 CHOSEN_EVERY = 5000
 """Examples after which the watched features are chosen anew."""
 _LOGIT, _LOSS = 12.0, (-1.0, 5.0)
@@ -55,7 +55,7 @@ class Detector:
         self.kind, self.name, self._effect = kind, name, effect
         self._adwin = _ADWIN(delta=confidence)
         self._mean, self._variance = 0.0, 0.0
-        self._count, self._changed, self._away = 0, False, False
+        self._count, self._changed, self._away = 0, False, 0
 
     def update(self, value: float) -> tuple[float, float, int] | None:
         """Take a value; (usual mean, mean now, values now) when it has changed, the change in units of 1."""
@@ -68,11 +68,17 @@ class Detector:
         elif (self._changed or self._away) and width >= JUDGED and self._count > REFERENCE:
             now = float(self._adwin.estimation)
             moved = abs(now - self._mean) / max(self.spread, 1e-3)
-            if self._away:
-                self._away = moved >= self._effect / 2.0
-            elif moved >= self._effect:
-                found, self._away = (self._mean, now, width), True
+            if self._away and moved < self._effect / 2.0:
+                self._away = 0
+            elif self._away > FORGETS:
+                self._mean, self._away = now, 0
+            elif not self._away and moved >= self._effect:
+                found, self._away = (self._mean, now, width), 1
             self._changed = False
+        if self._away:
+            # What is usual stands still meanwhile: what lasts is usual in the end, what passes is not.
+            self._away += 1
+            return found
         step = 1.0 / min(float(self._count), FORGETS)
         before = value - self._mean
         self._mean += step * before

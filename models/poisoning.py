@@ -3,14 +3,14 @@
 Who can send labels can teach the models (Biggio, Nelson and Laskov, "Poisoning Attacks against Support Vector Machines",
 ICML 2012). Whether a label is true nobody can tell in time; how many come can be counted. In every WINDOW examples each
 source may teach as much as TWICE its own past plus what chance explains, and a floor that lets a new one begin. What is
-more is thinned by hash to that allowance (weighed down); from FREEZES times the allowance on nothing of it is learnt
-(frozen). So the influence of any one source stays bounded (as a Huber weight bounds that of an outlier), and a wave of
-real fraud is still learnt, only not without end. Labels that contradict the models are counted for themselves: an actor
-with a past is caught by them before he is by their number.
+more is thinned by hash to that allowance (weighed down); of an actor, from FREEZES times the allowance on nothing is
+learnt (frozen). So the influence of any one source stays bounded (as a Huber weight bounds that of an outlier), and
+a wave of real fraud is still learnt, only not without end. Labels that contradict the models are counted for
+themselves: an actor with a past is caught by them before he is by their number.
 
-Its own past grows by what was admitted only, over some FORGETS examples: a surge that does not end becomes usual in the
-end. A surge ends by itself, or when an operator trusts the source; what was held back last is then learnt. It fails
-against a flood in the first WARM examples, and against one that stays below the allowance.
+Its own past follows what was admitted, over some FORGETS examples, and stands still in a surge. A surge ends by itself,
+or when an operator trusts the source; what was held back last is then learnt. It fails against a flood in the first
+WARM examples, and against one that stays below the allowance.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from models.settled import Origin
 
 WINDOW, WARM = 500, 2000
 BLOCK, FORGETS = 100, 20_000
-TWICE, CHANCE, FREEZES, ENDS = 2.0, 3.0, 4.0, 0.7
+TWICE, CHANCE, FREEZES, ENDS = 2.0, 3.0, 3.0, 0.7
 FLOOR = {"actor": 5.0, "source": 50.0, "corridor": 25.0}
 """Labels in a window that one without a past may bring: 1 %, 10 % and 5 % of the examples."""
 CONTRADICTS = 0.02
@@ -64,9 +64,14 @@ class _Pace:
     def share(self, kind: str) -> float:
         """Of its labels that are learnt now."""
         allowance = self.allowance(kind)
-        if self.now <= allowance:
-            return 1.0
-        return 0.0 if self.now > FREEZES * allowance else allowance / self.now
+        return 0.0 if self.state == FROZEN else min(allowance / max(self.now, 1e-9), 1.0)
+
+    def next_state(self, kind: str) -> str:
+        """What it comes to; a state that was entered ends only well below where it began."""
+        load = self.now / self.allowance(kind)
+        if kind == "actor" and load > FREEZES * (ENDS if self.state == FROZEN else 1.0):
+            return FROZEN
+        return WEIGHED_DOWN if load > (1.0 if self.state == NORMAL else ENDS) else NORMAL
 
 
 class LabelWatch:
@@ -80,7 +85,7 @@ class LabelWatch:
         self._paces: dict[Stream, _Pace] = {}
         self._window: deque[tuple[tuple[Stream, float], ...]] = deque(maxlen=WINDOW)
         self._offered = 0
-        self._calm_since = 0
+        self._calm_since, self._clock = 0, 0
 
     def offer(self, origin: Origin, fraud: bool, given: float) -> float:
         """Take an example before it is learnt; the share of its kind that may be.
@@ -88,6 +93,7 @@ class LabelWatch:
         given: the probability that the champion gave to its label, NaN where it does not speak yet.
         """
         self._offered += 1
+        self._clock = max(self._clock, origin.known_at)
         if len(self._window) == WINDOW:
             for stream, amount in self._window[0]:
                 if (pace := self._paces.get(stream)) is not None:
@@ -101,22 +107,17 @@ class LabelWatch:
             pace.now += share
             counted.append((stream, share))
             if self._offered > WARM:
-                self._judge(stream, pace, origin.known_at)
+                self._judge(stream, pace, self._clock)
                 share = min(share, pace.share(stream.kind))
         self._window.append(tuple(counted))
         for stream, _ in counted:
             self._paces[stream].admitted += share
         if self._offered % BLOCK == 0:
-            self._end_block(origin.known_at)
+            self._end_block(self._clock)
         return share
 
     def _judge(self, stream: Stream, pace: _Pace, at: int) -> None:
-        share = pace.share(stream.kind)
-        if share == 1.0:
-            if pace.state != NORMAL and pace.now <= ENDS * pace.allowance(stream.kind):
-                self._tell(stream, pace, NORMAL, at)
-            return
-        state = WEIGHED_DOWN if share > 0.0 else FROZEN
+        state = pace.next_state(stream.kind)
         if state != pace.state:
             self._tell(stream, pace, state, at)
 
@@ -132,7 +133,9 @@ class LabelWatch:
     def _end_block(self, at: int) -> None:
         step = max(BLOCK / FORGETS, BLOCK / self._offered)
         for stream, pace in self._paces.items():
-            pace.usual += step * (pace.admitted / BLOCK - pace.usual)
+            # A surge does not become usual: it ends, or somebody vouches for it.
+            if pace.state == NORMAL:
+                pace.usual += step * (pace.admitted / BLOCK - pace.usual)
             pace.admitted = 0.0
             # One that fell silent is not asked again by its own labels.
             if pace.state != NORMAL:

@@ -26,7 +26,9 @@ DAY = 86_400_000
 EDGES = Thresholds()
 
 
-def filled(costs: CostSettings, by_cost: bool = True, n: int = 4000, steep: float = 1.0, seed: int = 1) -> AlertThreshold:
+def filled(
+    costs: CostSettings, by_cost: bool = True, n: int = 4000, steep: float = 1.0, seed: int = 1
+) -> AlertThreshold:
     threshold = AlertThreshold(costs, EDGES, by_cost)
     add(threshold, n, steep, seed)
     return threshold
@@ -45,12 +47,15 @@ def add(threshold: AlertThreshold, n: int, steep: float = 1.0, seed: int = 1, st
 
 def test_the_threshold_moves_to_the_least_cost_and_then_stays() -> None:
     threshold = filled(CostSettings())
-    assert threshold.in_force == EDGES.high and threshold.high is None
+    assert threshold.in_force == EDGES.high
+    assert threshold.high is None
     threshold.check()
     moved = threshold.high
-    assert moved is not None and CostSettings().least_threshold <= moved < EDGES.high
+    assert moved is not None
+    assert CostSettings().least_threshold <= moved < EDGES.high
     curve = threshold.curve()
-    assert curve is not None and curve.in_force == moved == pytest.approx(curve.best.threshold)
+    assert curve is not None
+    assert curve.in_force == moved == pytest.approx(curve.best.threshold)
     for seed in range(2, 8):
         add(threshold, 200, seed=seed, start=10_000 * seed)
         threshold.check()
@@ -64,7 +69,9 @@ def test_it_moves_when_costs_change_for_good() -> None:
     threshold.costs = CostSettings(matrix=CostMatrix(review=60.0))
     threshold._window.settings = threshold.costs
     threshold.check()
-    assert before is not None and threshold.high is not None and threshold.high > 2.0 * before
+    assert before is not None
+    assert threshold.high is not None
+    assert threshold.high > 2.0 * before
 
 
 @pytest.mark.parametrize(("least", "most"), [(0.3, 0.6), (0.02, 0.03)])
@@ -78,24 +85,29 @@ def test_a_budget_that_is_broken_moves_it_also_when_that_costs_more() -> None:
     threshold = filled(CostSettings(budget=AlertBudget(per_day=2.0)))
     threshold.check()
     curve = threshold.curve()
-    assert threshold.high is not None and curve is not None
-    assert curve.best.allowed and curve.best.alerts_per_day <= 2.0
+    assert threshold.high is not None
+    assert curve is not None
+    assert curve.best.allowed
+    assert curve.best.alerts_per_day <= 2.0
 
 
 def test_fixed_or_with_too_few_labels_nothing_moves() -> None:
     for threshold in (filled(CostSettings(), by_cost=False), filled(CostSettings(), n=500)):
         threshold.check()
-        assert threshold.high is None and threshold.in_force == EDGES.high
+        assert threshold.high is None
+        assert threshold.in_force == EDGES.high
     assert filled(CostSettings(), n=500).curve() is None
     assert filled(CostSettings(), by_cost=False).curve().chosen_by == "fixed"  # type: ignore[union-attr]
 
 
 def test_the_curve_is_short_in_order_and_holds_its_best_point() -> None:
     curve = filled(CostSettings(), n=6000).curve()
-    assert curve is not None and len(curve.points) <= POINTS
+    assert curve is not None
+    assert len(curve.points) <= POINTS
     assert curve.best in curve.points
     alerts = [point.alerts_per_day for point in curve.points]
-    assert alerts == sorted(alerts) and alerts[0] == 0.0
+    assert alerts == sorted(alerts)
+    assert alerts[0] == 0.0
     assert min(point.cost_per_day for point in curve.points if point.allowed) == curve.best.cost_per_day
 
 
@@ -119,7 +131,8 @@ def test_a_snapshot_carries_it_and_one_without_is_as_it_was() -> None:
             learner.learn(rows[i], bool(fraud[i]), key=i)
     assert costed.oversight.threshold.high is not None
     high, body = decode(costed.snapshot()).high, decode(plain.snapshot())
-    assert high == costed.oversight.threshold.high and body.high is None
+    assert high == costed.oversight.threshold.high
+    assert body.high is None
     assert encode_snapshot(msgspec.structs.replace(decode(costed.snapshot()), high=None)) == plain.snapshot()
 
 

@@ -85,13 +85,18 @@ def _outcomes(data: Examples) -> Examples:
         (_outcomes, "calibration", "log_loss"),
     ],
 )  # fmt: skip
-def test_a_change_is_told_soon_and_by_its_name(change: Callable[[Examples], Examples], kind: str, name: str) -> None:
+def test_a_change_is_told_soon_and_by_its_name(
+    change: Callable[[Examples], Examples], kind: str, name: str
+) -> None:
     found = marks_of(change(examples(11)))
     delays = [i - AT for i, mark in found if (mark.kind, mark.name) == (kind, name)]
-    assert delays and 0 < delays[0] <= LATEST
+    assert delays
+    assert 0 < delays[0] <= LATEST
     assert all(i >= AT for i, _ in found)
     mark = next(mark for _, mark in found if mark.kind == kind)
-    assert mark.text_en and mark.text_zh and mark.text_en != mark.text_zh
+    assert mark.text_en
+    assert mark.text_zh
+    assert mark.text_en != mark.text_zh
 
 
 def test_what_is_over_may_be_told_again() -> None:
@@ -100,7 +105,8 @@ def test_what_is_over_may_be_told_again() -> None:
         rows[start:end, 9] = np.clip(rows[start:end, 9] + 0.8 * EFFECT, 0.0, 1.0)
     told = [i for i, mark in marks_of((risk, fraud, rows)) if mark.name == "f9"]
     assert len(told) == 2
-    assert 10_000 < told[0] < 13_000 and 20_000 < told[1] < 23_000
+    assert 10_000 < told[0] < 13_000
+    assert 20_000 < told[1] < 23_000
 
 
 def test_a_restart_changes_nothing_and_the_start_is_not_judged() -> None:
@@ -123,9 +129,7 @@ def settled(ratios: dict[str, float], n: int = 4000, seed: int = 3) -> Settled:
         fraud = draw.random(n) < odds / (1.0 + odds)
         parts.append((risk, fraud, np.full(n, name, dtype=object)))
     risk, fraud, names = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Settled(
-        risk[:, None], fraud, np.where(fraud, 1.0, 1.0 / RATE), np.full(len(risk), np.nan), names
-    )
+    return Settled(risk[:, None], fraud, np.where(fraud, 1.0, 1.0 / RATE), np.full(len(risk), np.nan), names)
 
 
 def test_a_corridor_that_leaves_its_risk_is_told_once_until_it_is_back() -> None:
@@ -134,8 +138,10 @@ def test_a_corridor_that_leaves_its_risk_is_told_once_until_it_is_back() -> None
     assert watch.check(corridor_ratios(settled(even), 0, RATE, 20), 1) == []
     off = corridor_ratios(settled({**even, "C3": 3.0, "C7": 0.3}), 0, RATE, 20)
     assert sorted(mark.name for mark in watch.check(off, 2)) == ["C3", "C7"]
-    assert off["C3"].low > 1.5 and off["C7"].high < 0.7
-    assert watch.check(off, 3) == [] and watch.drifting == {"C3", "C7"}
+    assert off["C3"].low > 1.5
+    assert off["C7"].high < 0.7
+    assert watch.check(off, 3) == []
+    assert watch.drifting == {"C3", "C7"}
     assert watch.check(corridor_ratios(settled(even, seed=4), 0, RATE, 20), 4) == []
     assert watch.drifting == set()
 

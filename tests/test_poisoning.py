@@ -29,15 +29,16 @@ def label(source: str = "chargeback", actor: str = "", corridor: str = "A>B", at
 
 @cache
 def rows() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Examples with their labels, and which of them a flood flips: one in twenty from FLOOD on."""
-    examples, fraud = stream(N, base=-2.0)
-    flipped = np.random.default_rng(5).random(N) < 0.05
+    """Examples with their labels, and which of them a flood flips: one in twenty, from FLOOD on."""
+    examples, fraud = stream(N, base=-4.0)
+    # The largest of one feature: an attack that teaches to hold back a kind of good customers.
+    flipped = np.nan_to_num(examples[:, 5]) > 1.6
     flipped[:FLOOD] = False
     return examples, fraud, flipped
 
 
 def taught(flood: bool, named: bool = True) -> OnlineLearner:
-    """A learner of honest chargebacks, and of flips by one actor; `named` False: the flips say not where they come from."""
+    """A learner of honest chargebacks, and of flips by one actor; named: or by nobody one can tell."""
     learner = OnlineLearner(FEATURES, negative_rate=0.5)
     examples, fraud, flipped = rows()
     for i in range(N):
@@ -51,22 +52,25 @@ def taught(flood: bool, named: bool = True) -> OnlineLearner:
 
 
 def precision_of(learner: OnlineLearner) -> float:
-    unseen, fraud = stream(6000, seed=99, base=-2.0)
+    unseen, fraud = stream(15_000, seed=99, base=-4.0)
     risk = Snapshot.from_bytes(learner.snapshot()).score(unseen).risk
     return Ranking(fraud, risk).average_precision(np.ones(len(fraud)))
 
 
 def test_a_flood_of_flipped_labels_moves_the_models_hardly_and_is_told() -> None:
-    clean, flooded = taught(False), taught(True)
+    clean, flooded, unguarded = taught(False), taught(True), taught(True, named=False)
     assert clean.oversight.labels.state == (NORMAL, 0), "an honest stream is held back by nothing"
     assert list(clean.oversight.labels.marks) == []
-    assert abs(precision_of(clean) - precision_of(flooded)) <= MOVES
+    honest = precision_of(clean)
+    assert abs(honest - precision_of(flooded)) <= MOVES
+    assert honest - precision_of(unguarded) > 10 * MOVES, "the flood must be one that does harm"
     report = flooded.report("v", 9)
     assert report.learning == FROZEN
     assert {(s.kind, s.name) for s in report.surges} == {("actor", "mallory")}
     told = [mark for mark in report.marks if mark.kind == "poisoning"]
-    assert told and told[0].name == "actor:mallory" and "mallory" in told[0].text_zh
-    # Some two in a hundred flips come before the surge is one.
+    assert told
+    assert told[0].name == "actor:mallory"
+    assert "mallory" in told[0].text_zh
     flips = int(rows()[2].sum())
     assert N - flooded.examples > 0.8 * flips
     assert flooded.examples < clean.examples
@@ -77,8 +81,10 @@ def test_trust_learns_what_was_held_back_and_makes_the_pace_usual() -> None:
     before, held = learner.examples, len(learner.oversight.held)
     change = learner.trust("actor:mallory", "alice", "new hire, checked", 5)
     assert (change.kind, change.after, change.actor) == ("trusted", NORMAL, "alice")
-    assert "actor:mallory" in change.reason and learner.champions.changes[-1] == change
-    assert learner.examples == before + held and not learner.oversight.held
+    assert "actor:mallory" in change.reason
+    assert learner.champions.changes[-1] == change
+    assert learner.examples == before + held
+    assert not learner.oversight.held
     assert learner.report("v", 5).surges == []
     with pytest.raises(SnapshotError, match="normal"):
         learner.trust("actor:mallory", "alice", "again", 6)
@@ -90,7 +96,9 @@ def test_a_learner_that_holds_back_goes_on_after_a_restart_as_if_it_had_never_st
     for learner in (straight, resumed):
         learner.trust("actor:mallory", "alice", "checked", 5)
         for i in range(100):
-            learner.learn(examples[i], bool(i % 9 == 0), key=N + i, origin=label("analyst", "mallory", at=N + i))
+            learner.learn(
+                examples[i], bool(i % 9 == 0), key=N + i, origin=label("analyst", "mallory", at=N + i)
+            )
     assert straight.snapshot() == resumed.snapshot()
     assert straight.report("v", 1) == resumed.report("v", 1)
 
@@ -117,10 +125,12 @@ def test_a_wave_of_real_fraud_from_a_known_source_is_learnt_though_not_without_e
 def test_labels_against_the_models_tell_on_an_actor_with_a_past() -> None:
     watch = LabelWatch()
     assert min(offered(watch, 10_000, 25, label("analyst", "bob"), given=0.6)) == 1.0
-    assert min(offered(watch, 500, 14, label("analyst", "bob"), given=0.6)) == 1.0, "as many that agree are fine"
+    assert min(offered(watch, 500, 14, label("analyst", "bob"), given=0.6)) == 1.0, (
+        "as many that agree are fine"
+    )
     watch = pickle.loads(pickle.dumps(watch))
     assert min(offered(watch, 500, 14, label("analyst", "bob"), given=0.001)) < 1.0
-    assert [s.reason_en.split(":")[0] for s in watch.surges][0] == "actor"
+    assert next(s.reason_en.split(":")[0] for s in watch.surges) == "actor"
 
 
 def test_a_surge_is_over_by_itself_also_when_its_source_falls_silent() -> None:
@@ -128,10 +138,12 @@ def test_a_surge_is_over_by_itself_also_when_its_source_falls_silent() -> None:
     offered(watch, 4000, 20, label())
     offered(watch, 300, 3, label("analyst", "eve"))
     assert watch.state[0] == FROZEN
-    offered(watch, 2 * WINDOW, 20, label(at=77))
-    assert watch.state == (NORMAL, 79) and watch.surges == []
+    offered(watch, 2 * WINDOW, 20, label(at=400))
+    assert watch.state == (NORMAL, 402)
+    assert watch.surges == []
     first, last = watch.marks[0], watch.marks[-1]
-    assert (first.kind, last.kind) == ("poisoning", "poisoning") and "normal" in last.text_en
+    assert (first.kind, last.kind) == ("poisoning", "poisoning")
+    assert "normal" in last.text_en
 
 
 def test_a_new_source_may_begin_and_grows_into_its_pace() -> None:
@@ -175,7 +187,9 @@ def test_shares_are_shares_and_a_restart_changes_none(
         source, actor, fraud, given_ = pattern[(i * i) % len(pattern)]
         origin = label(source, actor if source else "", at=i)
         shares = [watch.offer(origin, fraud, given_) for watch in (straight, resumed)]
-        assert shares[0] == shares[1] and 0.0 <= shares[0] <= 1.0
+        assert shares[0] == shares[1]
+        assert 0.0 <= shares[0] <= 1.0
         if i == cut:
             resumed = pickle.loads(pickle.dumps(resumed))
-    assert straight.surges == resumed.surges and straight.state == resumed.state
+    assert straight.surges == resumed.surges
+    assert straight.state == resumed.state

@@ -32,7 +32,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     unpin = verbs.add_parser("unpin", help=text, description=text)
     text = "learn from a source of labels as usual again, and what was held back of it last"
     trust = verbs.add_parser("trust", help=text, description=text)
-    trust.add_argument("name", metavar="SOURCE", help="as `list` names it, such as actor:alice or source:chargeback")
+    trust.add_argument(
+        "name", metavar="SOURCE", help="as `list` names it, such as actor:alice or source:chargeback"
+    )
     for verb in (pin, unpin, trust):
         verb.add_argument("--reason", required=True, help="why; it is kept with the change")
         verb.add_argument("--actor", help="who decides it (default: console.actor of the settings)")
