@@ -104,7 +104,7 @@ class OnlineLearner:
         raw = None if self._view is None else self._view.raw(x[None, :])
         said = self._said(x, raw) if raw is not None and self._calibrated else None
         risk = math.nan if said is None else said[COLUMNS.index(self.champions.champion)]
-        example = HeldBack(x.astype(np.float32), fraud, weight, key, origin)
+        example = HeldBack(x, fraud, weight, key, origin)
         if not self.oversight.admits(example, risk):
             return False
         stands_for = weight if fraud else weight / self.negative_rate
@@ -174,8 +174,9 @@ class OnlineLearner:
         before, _ = self.oversight.labels.state
         self.oversight.labels.trust(name, at, actor)
         for held in self.oversight.released(name):
-            x = held.vector.astype(np.float64)
-            self._take(x, held, math.nan, held.weight if held.fraud else held.weight / self.negative_rate)
+            self._take(
+                held.vector, held, math.nan, held.weight if held.fraud else held.weight / self.negative_rate
+            )
         after, _ = self.oversight.labels.state
         return self.champions.note(
             Change(at=at, kind="trusted", before=before, after=after, actor=actor, reason=f"{name}: {reason}")

@@ -36,9 +36,9 @@ _THINNING = np.uint64(0x3C79AC492BA7B653)
 
 
 class HeldBack(NamedTuple):
-    """An example that was not learnt, with everything it takes to learn it later; vector float32 [F]."""
+    """An example that was not learnt, with everything it takes to learn it later; vector [F]."""
 
-    vector: npt.NDArray[np.float32]
+    vector: Float
     fraud: bool
     weight: float
     key: int
@@ -60,7 +60,7 @@ class Oversight:
         self.held: deque[HeldBack] = deque(maxlen=HELD)
         self._rate = negative_rate
         self._amount = features.index(_AMOUNT) if _AMOUNT in features else None
-        self._recent = np.full((RECENT, len(features)), np.nan, dtype=np.float32)
+        self._recent = np.full((RECENT, len(features)), np.nan)
         self._offered, self._learnt = 0, 0
 
     def admits(self, example: HeldBack, risk: float) -> bool:
@@ -74,7 +74,8 @@ class Oversight:
         identity = np.uint64(example.key if example.key >= 0 else self._offered)
         if chosen(identity ^ _THINNING, share):
             return True
-        self.held.append(example)
+        # A copy: whoever offered the row may use it for the next one.
+        self.held.append(example._replace(vector=example.vector.copy()))
         return False
 
     def released(self, called: str) -> list[HeldBack]:
@@ -96,7 +97,7 @@ class Oversight:
     @property
     def recent(self) -> Float:
         """The newest learnt rows [n, F], n ≤ RECENT."""
-        return self._recent[: min(self._learnt, RECENT)].astype(np.float64)
+        return self._recent[: min(self._learnt, RECENT)]
 
     def check(self, champions: Champions, at: int) -> None:
         """Judge what is judged on the whole window. at: time of the stream, ms."""
