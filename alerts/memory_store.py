@@ -23,6 +23,7 @@ from alerts.lifecycle import FourEyes
 from alerts.minutes import add_counts, head_of
 from alerts.overlap import remaining
 from alerts.response.documents import MemoryResponse
+from alerts.response.traces import MemoryTraces
 from alerts.rule_report import MemoryRules
 from alerts.rule_snoozes import MemorySnoozes
 from alerts.store import Commit, Delivery, Notification, Sort
@@ -32,7 +33,9 @@ INDEXED_ENTITIES = ("card", "customer", "device", "merchant", "payee")
 """Entities that `decisions_of` can be asked for."""
 
 
-class MemoryStore(CaseWork, MemoryCases, MemorySnoozes, MemoryDue, MemoryAudit, MemoryRules, MemoryResponse):
+class MemoryStore(
+    CaseWork, MemoryCases, MemorySnoozes, MemoryDue, MemoryAudit, MemoryRules, MemoryResponse, MemoryTraces
+):
     """See alerts.store.Store for the meaning of each call.
 
     keep_decisions: newest decisions kept. `queued` holds the Label events (encoded) that verdicts sent back;

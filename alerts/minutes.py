@@ -3,7 +3,8 @@
 This is the only definition of those fields. The scorer builds `Commit.minutes` with it, and the stores use
 it to take out again what they have already written when a batch overlaps with their cursor.
 Fields: `decided`, each action, `risk_NN` (bins), `amount_usd`, `corridor:NAME`, `partner:NAME`, `probe:BIN|MERCHANT`
-(guessed numbers), and of alert hits `corridor_alerts:NAME` and `hit:TYPOLOGY|PARTNER|CORRIDOR`.
+(guessed numbers), `declined:PARTNER`, `dead:REASON`, and of alert hits `corridor_alerts:NAME` and
+`hit:TYPOLOGY|PARTNER|CORRIDOR`.
 A minute's key is the event time of its first millisecond (ms since the epoch, a multiple of 60 000).
 """
 
@@ -60,6 +61,8 @@ def add_decision(minutes: Minutes, head: DecisionHead, sign: int = 1) -> None:
     partner = head.context.get("partner")
     if isinstance(partner, str):
         _add(fields, f"partner:{partner}", sign)
+        if head.context.get("authorisation") == "declined":
+            _add(fields, f"declined:{partner}", sign)
     if head.context.get("decline_code") in PROBED:
         _add(fields, f"probe:{head.context.get('bin') or ''}|{head.context.get('merchant') or ''}", sign)
 
@@ -71,6 +74,11 @@ def add_hit(minutes: Minutes, hit: AlertHit, sign: int = 1) -> None:
     _add(fields, f"hit:{hit.typology}|{partner or ''}|{corridor or ''}", sign)
     if isinstance(corridor, str):
         _add(fields, f"corridor_alerts:{corridor}", sign)
+
+
+def add_dead(minutes: Minutes, reason: str, at: int, sign: int = 1) -> None:
+    """Add (sign 1) or take out (sign -1) what one dead letter counts for. at: the stream's time, ms."""
+    _add(minutes.setdefault(minute_of(at), {}), f"dead:{reason}", sign)
 
 
 def add_counts(counts: dict[str, float], more: dict[str, float]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from alerts.minutes import add_decision, add_hit, head_of
+from alerts.minutes import add_dead, add_decision, add_hit, head_of
 from alerts.store import Commit
 from models.errors import StoreError
 
@@ -39,18 +39,20 @@ def remaining(batch: Commit, cursors: dict[str, int]) -> Commit:
         hits=batch.hits[len(old_hits) :],
         first_dead_ordinal=batch.first_dead_ordinal + skip_dead,
         dead=batch.dead[skip_dead:],
-        minutes=_minutes_without(batch, skip, old_hits=len(old_hits)),
+        minutes=_minutes_without(batch, skip, len(old_hits), skip_dead),
     )
 
 
-def _minutes_without(batch: Commit, decisions: int, old_hits: int) -> dict[int, dict[str, float]]:
-    if decisions == len(batch.decisions) and old_hits == len(batch.hits):
+def _minutes_without(batch: Commit, decisions: int, old_hits: int, dead: int) -> dict[int, dict[str, float]]:
+    if (decisions, old_hits, dead) == (len(batch.decisions), len(batch.hits), len(batch.dead)):
         return {}
     minutes = {minute: dict(fields) for minute, fields in batch.minutes.items()}
     for decision in batch.decisions[:decisions]:
         add_decision(minutes, head_of(decision), sign=-1)
     for hit in batch.hits[:old_hits]:
         add_hit(minutes, hit, sign=-1)
+    for letter in batch.dead[:dead]:
+        add_dead(minutes, letter.reason, batch.stream_time, sign=-1)
     # Only what the batch itself counted is corrected; what is left of an amount after the subtraction is
     # rounding, far below a cent.
     return {

@@ -26,6 +26,7 @@ from alerts.overlap import remaining
 from alerts.redis_reading import GENERATION, fields_of
 from alerts.redis_scripts import Argument
 from alerts.response.documents import RedisResponse
+from alerts.response.traces import RedisTraces
 from alerts.rule_report import RedisRules
 from alerts.rule_snoozes import RedisSnoozes
 from alerts.store import Commit, Delivery
@@ -37,7 +38,9 @@ DAY_S = 24 * 3600
 MAX_ARGUMENTS = 1_000_000
 
 
-class RedisStore(CaseWork, RedisCases, RedisSnoozes, RedisDue, RedisAudit, RedisRules, RedisResponse):
+class RedisStore(
+    CaseWork, RedisCases, RedisSnoozes, RedisDue, RedisAudit, RedisRules, RedisResponse, RedisTraces
+):
     """See alerts.store.Store for the meaning of each call; every failure is a StoreError.
 
     url, prefix, protocol: see RedisLink. keep_decisions: newest decisions kept for lookup and the gateway;

@@ -33,6 +33,8 @@ COMMANDS = [
     "soak",
     "rules",
     "models",
+    "incident",
+    "contain",
     "audit",
     "plan",
     "notice",

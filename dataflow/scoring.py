@@ -13,9 +13,10 @@ from typing import NamedTuple
 import msgspec
 from bytewax.operators import StatefulBatchLogic
 
+from alerts.response.traces import Line
 from alerts.store import Commit
 from dataflow.checkpoint import Checkpoints
-from dataflow.committing import Seals, commit_of
+from dataflow.committing import Seals, alerted, commit_of, obeyed
 from dataflow.sources.stream import Packet
 from models.decision import DeadLetter, encode_decision
 from models.engine import Engine
@@ -30,6 +31,7 @@ class Written(NamedTuple):
 
     first_example: ordinal of the first example. choices: of the champion, to stand among the examples. entered: enqueue
     times, ms. control, unsafe: the lane, and its entries that may hold clear personal data and must not stay there.
+    obeyed: Controls that contain something from here on, or end it. alerted: the events that alerts are about.
     """
 
     commit: Commit
@@ -42,6 +44,8 @@ class Written(NamedTuple):
     entered: list[int]
     control: bool
     unsafe: list[str]
+    obeyed: list[str]
+    alerted: list[Line]
 
 
 Artefact = Callable[[str], bytes]
@@ -88,6 +92,7 @@ class Scorer(StatefulBatchLogic[Packet, Written, int]):
         return Written(
             commit, output.examples, output.choices, examples + 1, repeated, output.labelled, packet.position,
             packet.entered, packet.control, [letter.place for letter in output.dead if may_be_clear(letter)],
+            obeyed(packet.items, output) if packet.control else [], alerted(packet.items, commit.hits),
         )  # fmt: skip
 
     def _fetch(self, packet: Packet) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from models.errors import StoreError
 
 if TYPE_CHECKING:
+    from alerts.response.clock import Clock
+    from alerts.response.core import ResponseCore
     from dataflow.settings import Settings
     from models.decision import Counters
 
@@ -23,6 +26,16 @@ def address_of(settings: Settings) -> str:
             "or set REDIS_URL or store.url in the settings file"
         )
     return url
+
+
+def response_of(settings: Settings) -> tuple[ResponseCore, Clock]:
+    """Incidents and containment in the running system's store, and the time there. StoreError if there is none."""
+    from alerts.redis_store import RedisStore
+    from alerts.response.clock import present
+    from alerts.response.core import ResponseCore
+
+    store = RedisStore(address_of(settings))
+    return ResponseCore(store), present(store, time.time_ns() // 1_000_000)
 
 
 def waiting(client: Any, counters: Counters, prefix: str = "tg:") -> int:

@@ -12,7 +12,7 @@ from alerts.memory_store import MemoryStore
 from alerts.response.core import ResponseCore
 from alerts.response.effects import Effects
 from alerts.response.signals import SignalReader
-from dataflow.committing import commit_of
+from dataflow.committing import alerted, commit_of, obeyed
 from dataflow.sources.files import RawItem
 from models.decision import DeadLetter
 from models.engine import Engine
@@ -85,7 +85,10 @@ class VirtualFlow:
         ]
         self._taken += len(items)
         output = self.engine.step(items)
-        self.store.commit(commit_of(self.engine, output, _unsealed, self.now))
+        commit = commit_of(self.engine, output, _unsealed, self.now)
+        self.store.commit(commit)
+        self.store.keep_events(alerted(items, commit.hits))
+        self.store.note_effects(obeyed(items, output), self.now)
 
 
 def _unsealed(letter: DeadLetter) -> DeadLetter:

@@ -28,6 +28,7 @@ from dataflow.checkpoint import Checkpoints
 from dataflow.door import Door
 from dataflow.feeding import Feeder
 from dataflow.learning import LearnerProcess, artefact_of
+from dataflow.response import watching
 from dataflow.scoring import Scorer, now_ms
 from dataflow.settings import Settings
 from models.decision import DeadLetter
@@ -133,6 +134,11 @@ def run_sender(settings: Settings, url: str) -> None:
 def run_clerk(url: str) -> None:
     """End snoozes, watch deadlines, link the audit trail."""
     clerk.run(RedisStore(url), int(os.environ.get(RESTARTS, "0")), stop.is_set, stop.wait)
+
+
+def run_incidents(url: str) -> None:
+    """Find surges, follow incidents, end what has had its time."""
+    watching.run(RedisStore(url), int(os.environ.get(RESTARTS, "0")), stop.is_set, stop.wait)
 
 
 def run_serve(settings: Settings, url: str) -> None:

@@ -168,11 +168,17 @@ class TestWorkflow:
         one = propose(core, incident=incident.id)
         core.approve(one.id, "bo", "commander", at(2))
         after = core.incident(incident.id)
-        assert (after.phase, after.contained_at) == ("contain", T0 + 2 * MINUTE)
-        assert [e.text.partition(":")[0] for e in after.timeline if e.kind == "measure"] == [
-            "proposed",
-            "approved",
-        ]
+        assert (after.phase, after.contained_at) == ("contain", None), (
+            "approved is not yet in force in the flow"
+        )
+        core.store.note_effects([f"{one.id}-on"], T0 + 2 * MINUTE + 250)
+        for _ in range(2):
+            core.step(T0 + 3 * MINUTE, Signals(at=T0 + 3 * MINUTE, now=T0 + 3 * MINUTE))
+        after = core.incident(incident.id)
+        assert after.contained_at == core.measure(one.id).effective_at == T0 + 2 * MINUTE + 250
+        lines = [e.text.partition(":")[0] for e in after.timeline if e.kind == "measure"]
+        assert lines == ["proposed", "approved", "effective"]
+        assert "took it 0.250 s after" in str(after.timeline[-1].facts["reason"])
         with pytest.raises(IncidentError, match="no incident in_x"):
             propose(core, incident="in_x")
 

@@ -13,6 +13,7 @@ from alerts.alert import Alert
 from alerts.memory_store import MemoryStore
 from alerts.response.acts import (
     Acknowledge,
+    ActionDone,
     AddAction,
     AnyAct,
     Decide,
@@ -30,6 +31,7 @@ from alerts.response.clock import Clock
 from alerts.response.core import ResponseCore
 from alerts.response.incident import Impacts, Incident
 from alerts.response.phases import NEXT
+from alerts.response.readings import left_to_do
 from alerts.response.review import SECTIONS, Action, PlanDecision
 from alerts.response.severity import severity_table
 from alerts.response.signals import Signals, lists_of
@@ -269,9 +271,39 @@ class TestPeople:
         assert after.ended_at == T0 + 10 * MINUTE
         with pytest.raises(IncidentError, match="new incident"):
             do(one, Note(**by, reason="late"), T0 + 11 * MINUTE)
-        chain = [e.action for e in one.store.audit_of("incident", id_, 99)]
-        assert chain[:4] == ["detected", "triaged", "acknowledge", "move"]
-        assert len(chain) == len(after.timeline), "every line of the timeline is in the audit chain"
+        chain = one.store.audit_of("incident", id_, 99)
+        assert [e.action for e in chain[:4]] == ["detected", "triaged", "acknowledge", "move"]
+        archive = [e.after or {} for e in chain if e.action == "archived"]
+        assert len(chain) - len(archive) == len(after.timeline), (
+            "every line of the timeline is in the audit chain"
+        )
+        assert {e["section"]: e.get("text") for e in archive} == {
+            **{section: f"on {section}" for section in SECTIONS}, "actions": None, "plan_decision": None,
+        }  # fmt: skip
+        self.then_its_action(one, id_, by)
+
+    @staticmethod
+    def then_its_action(one: ResponseCore, id_: str, by: dict[str, Any]) -> None:
+        """The action of a closed incident: it rings once it is late, and can still be done."""
+        day = 86_400_000
+        (left,) = left_to_do(one, T0)
+        assert (left.incident, left.action.owner, left.late) == (id_, "fraud_lead", False)
+        late = T0 + 31 * day
+        one.step(late, Signals(at=late, now=late))
+        one.step(late + 1000, Signals(at=late, now=late + 1000))
+        rung = [change for change in one.store.announced if "action" in change.labels.get("mark", "")]
+        assert [(change.kind, "was due on 2026-10-01" in change.text_en) for change in rung] == [
+            ("notice", True)
+        ]
+        assert [each.late for each in left_to_do(one, late)] == [True]
+        with pytest.raises(IncidentError, match="no open action 'a2'; open are: a1"):
+            do(one, ActionDone(**by, action="a2", day="2026-10-03"), late)
+        with pytest.raises(IncidentError, match="give it as YYYY-MM-DD"):
+            do(one, ActionDone(**by, action="a1", day="soon"), late)
+        do(one, ActionDone(**by, action="a1", day="2026-10-03"), late)
+        assert left_to_do(one, late) == []
+        one.step(late + 2000, Signals(at=late, now=late + 2000))
+        assert one.incidents() == [], "nothing is left to do: it is listed no longer"
 
     def test_declared_by_hand(self) -> None:
         one = core()

@@ -70,7 +70,7 @@ def written(found: list[Example], first: int, choices: list[Choice]) -> Written:
         first_decision_ordinal=1, decisions=[], hits=[], first_dead_ordinal=1, dead=[], counters=Counters(),
         minutes={}, stream_time=0,
     )  # fmt: skip
-    return Written(commit, found, choices, first, [], [], ("1-0", ""), [1], False, [])
+    return Written(commit, found, choices, first, [], [], ("1-0", ""), [1], False, [], [], [])
 
 
 def send(url: str, found: list[Example], first: int = 1, *names: str) -> None:

@@ -123,6 +123,14 @@ class AddAction(Act, frozen=True, tag="add_action"):
     action: Action
 
 
+class ActionDone(Act, frozen=True, tag="action_done"):
+    """An action of the review is done, also long after the incident has closed. day: YYYY-MM-DD."""
+
+    right: ClassVar[str] = "incident.review"
+    action: str
+    day: str
+
+
 class DecidePlan(Act, frozen=True, tag="decide_plan"):
     """What becomes of the emergency plan."""
 
@@ -132,5 +140,5 @@ class DecidePlan(Act, frozen=True, tag="decide_plan"):
 
 AnyAct = (
     Acknowledge | Move | Handover | Assign | Note | Decide | Situation | Regrade | Know | StepDone | NoticeSent
-    | NoticeNotApplicable | WriteReview | AddAction | DecidePlan
+    | NoticeNotApplicable | WriteReview | AddAction | ActionDone | DecidePlan
 )  # fmt: skip

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import msgspec
 
 from alerts.response.acts import (
     Acknowledge,
+    ActionDone,
     AddAction,
     AnyAct,
     Assign,
@@ -30,7 +33,7 @@ from models.errors import IncidentError
 
 def applied(incident: Incident, act: AnyAct, now: int) -> Incident:
     """The incident after the act. Raises IncidentError when it is not allowed now."""
-    if incident.phase in ENDS:
+    if incident.phase in ENDS and not isinstance(act, ActionDone):
         raise IncidentError(f"{incident.id} is {incident.phase}: what comes now is a new incident")
     reason = act.reason.strip()
     entry = Entry(at=now, actor=act.actor, kind=str(act.__struct_config__.tag), text=reason)
@@ -145,8 +148,12 @@ def _step(incident: Incident, act: StepDone, entry: Entry, now: int) -> Incident
     return noted(incident, _with(entry, step=act.step, verified=act.verify), steps=steps)
 
 
-def _reviewed(incident: Incident, act: WriteReview | AddAction | DecidePlan, entry: Entry) -> Incident:
+def _reviewed(
+    incident: Incident, act: WriteReview | AddAction | ActionDone | DecidePlan, entry: Entry
+) -> Incident:
     review = incident.review
+    if isinstance(act, ActionDone):
+        return _action_done(incident, act, entry)
     if review is None or incident.phase not in ("review", "plan_update"):
         raise IncidentError(f"the review is written in phase review, {incident.id} is in {incident.phase}")
     match act:
@@ -156,9 +163,9 @@ def _reviewed(incident: Incident, act: WriteReview | AddAction | DecidePlan, ent
             review = msgspec.structs.replace(review, sections={**review.sections, act.section: act.text})
             entry = _with(entry, section=act.section)
         case AddAction():
-            _needs(
-                act.action.owner.strip() and act.action.due.strip(), "an action has an owner and a due day"
-            )
+            _needs(act.action.owner.strip(), "an action has an owner")
+            _needs(act.action.text.strip(), "an action says what is to be done")
+            _day(act.action.due)
             others = [one for one in review.actions if one.id != act.action.id]
             review = msgspec.structs.replace(review, actions=[*others, act.action])
             entry = _with(entry, action=act.action.id, owner=act.action.owner, due=act.action.due)
@@ -166,6 +173,27 @@ def _reviewed(incident: Incident, act: WriteReview | AddAction | DecidePlan, ent
             review = _decided(review, act.decision)
             entry = _with(entry, outcome=act.decision.outcome, version=act.decision.version)
     return noted(incident, entry, review=review)
+
+
+def _action_done(incident: Incident, act: ActionDone, entry: Entry) -> Incident:
+    review = incident.review or Review()
+    there = [one.id for one in review.actions if one.done is None]
+    if act.action not in there:
+        open_ones = ", ".join(there) or "none"
+        raise IncidentError(f"{incident.id} has no open action {act.action!r}; open are: {open_ones}")
+    actions = [
+        msgspec.structs.replace(one, done=_day(act.day)) if one.id == act.action else one
+        for one in review.actions
+    ]
+    after = msgspec.structs.replace(review, actions=actions)
+    return noted(incident, _with(entry, action=act.action, day=act.day), review=after)
+
+
+def _day(text: str) -> str:
+    try:
+        return dt.date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise IncidentError(f"{text!r} is no day: give it as YYYY-MM-DD") from None
 
 
 def _decided(review: Review, decision: PlanDecision) -> Review:

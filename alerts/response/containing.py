@@ -20,12 +20,13 @@ from alerts.response.effects import Effects, Owed
 from alerts.response.incident import SYSTEM, Entry, Incident, noted
 from alerts.response.measure import Measure, State, Verb, containment_rules
 from alerts.response.phases import NEXT
+from alerts.response.traces import KeepsTraces
 from alerts.store import Store
 from models.errors import IncidentError, StoreError
 from models.events import Control
 
 
-class ResponseStore(Store, KeepsResponse, Protocol):
+class ResponseStore(Store, KeepsResponse, KeepsTraces, Protocol):
     """Everything the response needs of a store; MemoryStore and RedisStore are such."""
 
 
@@ -95,6 +96,19 @@ class Containing:
         before = self.measure(id_)
         state: State = "rejected" if before.state == "proposed" else "undone"
         return self._end(before, state, actor, role, reason.strip(), clock)
+
+    def witness(self, clock: Clock) -> Effects:
+        """Note of the measures in force when the flow took them, as it tells."""
+        effects = Effects()
+        waiting = [one for one in self.measures() if one.state == "in_force" and one.effective_at is None]
+        taken = self.store.effects([one.control_id for one in waiting])
+        for one in waiting:
+            at = taken.get(one.control_id)
+            if at is not None:
+                after = life.effective(one, at)
+                waited = f"the flow took it {(at - (one.approved_at or at)) / 1000:.3f} s after its approval"
+                effects.owed += self._keep(one, after, "effective", SYSTEM, SYSTEM, clock, waited).owed
+        return effects
 
     def lapse(self, clock: Clock) -> Effects:
         """End what has had its time."""
@@ -166,8 +180,9 @@ class Containing:
             facts={"measure": measure.id, "state": measure.state, "reason": reason[:500]},
         )  # fmt: skip
         changes: dict[str, object] = {}
+        if action == "effective" and incident.contained_at is None:
+            changes["contained_at"] = measure.effective_at
         if measure.state == "in_force":
-            changes["contained_at"] = clock.now if incident.contained_at is None else incident.contained_at
             if incident.phase == "triage":
                 changes |= {"phase": "contain", "declared_at": clock.now}
             elif "contain" in NEXT[incident.phase]:

@@ -12,10 +12,12 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from alerts import rights
+from alerts.custody.audit import AuditEntry
 from alerts.response import watch
 from alerts.response.acts import AnyAct, Know, Move
 from alerts.response.announcing import notice_of, owed_by
 from alerts.response.applying import applied
+from alerts.response.archiving import archive_of
 from alerts.response.clock import Clock
 from alerts.response.containing import Containing, ResponseStore
 from alerts.response.detection import Detection
@@ -47,17 +49,25 @@ class ResponseCore(Containing):
         self.table = severity_table() if table is None else table
         self.plan_of, self.speed = plan_of, speed
         self._version, self._saved = 0, 0
-        self.detector = detector or Detector(state=self._remembered())
+        self._detector = detector
 
     # time
 
-    def step(self, now: int, signals: Signals, acts: Sequence[AnyAct] = ()) -> Effects:
+    @property
+    def detector(self) -> Detector:
+        """With what it remembers of the time before; who only acts needs none."""
+        if self._detector is None:
+            self._detector = Detector(state=self._remembered())
+        return self._detector
+
+    def step(self, now: int, signals: Signals, acts: Sequence[AnyAct] = (), watched: bool = True) -> Effects:
         """Look at the signals, do what people ask for, let time do its part; what came of it, settled already.
 
-        now: the people's clock, ms. An act that is refused raises IncidentError or RefusedError; the rest is done.
+        now: the people's clock, ms. watched: False while history is read in, which nobody is to be woken for. An act
+        that is refused raises IncidentError or RefusedError; the rest is done.
         """
         clock, effects = Clock(now, signals.at or now, self.speed), Effects()
-        found = self.detector.step(now, signals)
+        found = self.detector.step(now, signals) if watched else []
         if not signals.reachable:
             return effects
         self.settle()
@@ -69,10 +79,12 @@ class ResponseCore(Containing):
                 effects.owed += self.perform(act, clock).owed
             except (IncidentError, StoreError) as error:
                 refused = refused or error
+        effects.owed += self.witness(clock).owed
         effects.owed += self.lapse(clock).owed
         for incident in self.incidents():
             effects.owed += self._time(incident, clock).owed
-        self._remember(now)
+        if watched:
+            self._remember(now)
         if refused is not None:
             raise refused
         return effects
@@ -123,10 +135,23 @@ class ResponseCore(Containing):
         """Compare and set until nobody was faster. act: the incident afterwards, and the lines it adds."""
         for _ in range(TRIES):
             before = self.incident(id_)
-            effects = self._write(before, *act(before), role=role)
+            after, lines = act(before)
+            closes = after.phase == "closed" != before.phase
+            archive = archive_of(after, after.timeline[-1].actor, role) if closes else []
+            effects = self._write(before, after, lines, role=role, more=archive)
             if effects.owed:
                 return effects
         raise StoreError(f"{id_} keeps changing under our hands: try again")
+
+    def export_noted(self, id_: str, actor: str, role: str, now: int) -> None:
+        """Record that somebody takes the evidence of an incident out. RefusedError unless the role may."""
+        rights.require(role, "incident.evidence")
+        one = self.incident(id_)
+        self.store.append_audit(
+            AuditEntry(
+                actor, role, "exported", "incident", id_, now, "evidence", after={"version": one.version}
+            )
+        )
 
     def _after(self, incident: Incident, act: AnyAct, clock: Clock) -> tuple[Incident, int]:
         """The incident after an act and what it brings with it."""

@@ -64,8 +64,8 @@ def containment_rules() -> ContainmentRules:
 class Measure(msgspec.Struct, kw_only=True):
     """See the module's docstring. minutes: how long, by the people's clock. dual: a second person must approve.
 
-    until: by the people's clock; stream_until: by the stream's. radius: the dry run at the proposal. model: the snapshot
-    that a rollback serves.
+    until: by the people's clock; stream_until: by the stream's. effective_at: when the flow took it. radius: the dry run
+    at the proposal. model: the snapshot that a rollback serves.
     """
 
     id: str
@@ -86,9 +86,15 @@ class Measure(msgspec.Struct, kw_only=True):
     approved_at: int | None = None
     until: int | None = None
     stream_until: int | None = None
+    effective_at: int | None = None
     ended_by: str | None = None
     ended_at: int | None = None
     end_reason: str = ""
+
+    @property
+    def control_id(self) -> str:
+        """Of the Control event that puts it in force."""
+        return f"{self.id}-on"
 
     @property
     def live(self) -> bool:
@@ -171,6 +177,11 @@ def approved(measure: Measure, actor: str, clock: Clock) -> Measure:
     )  # fmt: skip
 
 
+def effective(measure: Measure, at: int) -> Measure:
+    """The flow took it at `at` (ms)."""
+    return msgspec.structs.replace(measure, version=measure.version + 1, effective_at=at)
+
+
 def ended(measure: Measure, state: State, actor: str, reason: str, now: int) -> Measure:
     """Rejected or lapsed before, expired or undone after it was in force."""
     before = "proposed" if state in ("rejected", "lapsed") else "in_force"
@@ -196,7 +207,7 @@ def control_on(measure: Measure, clock: Clock) -> Control:
             payload |= {"scope": measure.scope, "rules_only": True}
         case _:
             payload |= {"scope": measure.scope, "action": ACTION_OF[measure.verb]}
-    return _control(measure, f"{measure.id}-on", kind, measure.id, payload, measure.model or None, clock)
+    return _control(measure, measure.control_id, kind, measure.id, payload, measure.model or None, clock)
 
 
 def controls_off(measure: Measure, clock: Clock, newest_model: str | None) -> list[Control]:

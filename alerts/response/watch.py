@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import msgspec
 
 from alerts.response.incident import SYSTEM, Entry, Incident, noted
 from alerts.response.phases import ENDS
+from alerts.response.review import Action
 from alerts.response.severity import MINUTE_MS, SeverityTable
 
 LISTED_AFTER_END_MS = 6 * 3_600_000
 """How long an ended incident is still looked at, so that the rest of its surge is no new one."""
-_AT_WORK = ("declare", "contain", "investigate", "notify", "recover")
+AT_WORK = ("declare", "contain", "investigate", "notify", "recover")
 
 
 class Overdue(msgspec.Struct, frozen=True):
@@ -34,7 +37,7 @@ def overdue(incident: Incident, now: int, table: SeverityTable) -> list[Overdue]
                 f"{target.acknowledge} 分钟内无人确认",
             )
         )
-    if incident.phase in _AT_WORK and incident.declared_at is not None:
+    if incident.phase in AT_WORK and incident.declared_at is not None:
         if incident.contained_at is None and now - incident.declared_at >= target.contain * MINUTE_MS:
             out.append(
                 Overdue(
@@ -52,7 +55,24 @@ def overdue(incident: Incident, now: int, table: SeverityTable) -> list[Overdue]
                     f"应提交态势报告（每 {target.sitrep} 分钟）",
                 )
             )
+    if incident.phase == "closed" and incident.review is not None:
+        out += [_late_action(one) for one in incident.review.actions if one.done is None and late(one, now)]
     return [one for one in out if one.mark not in incident.marks]
+
+
+def late(action: Action, now: int) -> bool:
+    """True when the due day of an action that is not done has passed (UTC)."""
+    return (
+        action.done is None and action.due < dt.datetime.fromtimestamp(now / 1000, dt.UTC).date().isoformat()
+    )
+
+
+def _late_action(action: Action) -> Overdue:
+    return Overdue(
+        f"action:{action.id}:{action.due}",
+        f"action {action.id} of {action.owner} was due on {action.due}: {action.text}",
+        f"{action.owner} 的整改项 {action.id} 已于 {action.due} 到期：{action.text}",
+    )
 
 
 def said(incident: Incident, one: Overdue, now: int) -> Incident:
@@ -64,5 +84,6 @@ def said(incident: Incident, one: Overdue, now: int) -> Incident:
 
 
 def listed(incident: Incident, now: int) -> bool:
-    """True while it is at work or has ended only lately."""
-    return incident.ended_at is None or now - incident.ended_at < LISTED_AFTER_END_MS
+    """True while it is at work, has ended only lately, or an action of its review is still to be done."""
+    undone = incident.review is not None and any(one.done is None for one in incident.review.actions)
+    return incident.ended_at is None or now - incident.ended_at < LISTED_AFTER_END_MS or undone

@@ -61,6 +61,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "process.sender": ("webhook sender", "通知发送"),
     "process.simulator": ("simulator", "模拟器"),
     "process.clerk": ("clerk", "值守"),
+    "process.incidents": ("incident watch", "事件监测"),
     "process.console": ("console", "控制台"),
     "process.store": ("store", "存储"),
     "audit.opened": ("opened", "触发"),

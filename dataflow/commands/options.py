@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from dataflow.sources.mapping import Mapping
 
 
+LONGEST_NAME = 128
+
+
 def add_config(parser: argparse.ArgumentParser) -> None:
     """`--config F`."""
     text = "settings file (default: tidegate.toml here if there is one, else built-in settings)"
@@ -29,6 +32,26 @@ def add_mapping(parser: argparse.ArgumentParser, *, required: bool = False) -> N
     """`--mapping NAME_OR_FILE`."""
     text = "column mapping of CSV and Parquet files: a shipped one (handbook, ulb) or a TOML file"
     parser.add_argument("--mapping", metavar="NAME_OR_FILE", required=required, help=text)
+
+
+def add_who(parser: argparse.ArgumentParser) -> None:
+    """`--actor NAME` and `--role ROLE`: who acts."""
+    parser.add_argument("--actor", metavar="NAME", help="who acts (default: console.actor of the settings)")
+    parser.add_argument(
+        "--role", metavar="ROLE", help="in which role (default: console.role of the settings)"
+    )
+
+
+def who_of(args: argparse.Namespace, settings: Settings) -> tuple[str, str]:
+    """Actor and role. Raises SettingsError."""
+    from alerts.rights import ROLES
+
+    actor, role = (args.actor or settings.console.actor).strip(), args.role or settings.console.role
+    if not actor or len(actor) > LONGEST_NAME:
+        raise SettingsError(f"--actor is a name of 1 to {LONGEST_NAME} characters")
+    if role not in ROLES:
+        raise SettingsError(f"--role {role!r}: choose from {', '.join(ROLES)}")
+    return actor, role
 
 
 def settings_of(args: argparse.Namespace) -> Settings:

@@ -10,14 +10,14 @@ from dataflow.settings import load_settings, read_resolved, store_url
 from models.errors import SettingsError
 
 NAME = "worker"
-HELP = "run one process (scorer, learner, sender, clerk, serve, simulator) under a supervisor of your own"
+HELP = "run one process (scorer, learner, sender, clerk, incidents, serve, simulator) under a supervisor of your own"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument(
         "process",
-        choices=("scorer", "learner", "sender", "clerk", "serve", "simulator"),
+        choices=("scorer", "learner", "sender", "clerk", "incidents", "serve", "simulator"),
         help="which process",
     )
     parser.add_argument(
@@ -48,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
         worker.run_sender(settings, url)
     elif args.process == "clerk":
         worker.run_clerk(url)
+    elif args.process == "incidents":
+        worker.run_incidents(url)
     elif args.process == "serve":
         worker.run_serve(settings, url)
     else:

@@ -62,7 +62,10 @@ class StoreSinkPartition(StatefulSinkPartition[Written, list[list[str]]]):
                 self._store.settle_rule_hits(written.labelled)
             if written.repeated:
                 self._answer_again(written.repeated)
+            self._store.keep_events(written.alerted)
             now = now_ms()
+            if written.obeyed:
+                self._store.note_effects(written.obeyed, now)
             self._latencies.extend(max(now - entered, 0) for entered in written.entered)
             self._position = written.position[0]
             lane = "control" if written.control else "in"

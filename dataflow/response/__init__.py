@@ -1,0 +1,1 @@
+"""Incidents and containment as a process and as commands."""

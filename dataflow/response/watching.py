@@ -1,0 +1,66 @@
+"""The watch process: about once a second it looks for surges, opens and follows incidents, ends what has had its time.
+
+Everything it knows is in the store, changed by compare-and-set together with the effects it owes, so that a process
+that is killed anywhere leaves nothing half done and the next one goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+import msgspec
+
+from alerts.redis_store import RedisStore
+from alerts.response.clock import WATCH, Pace, pace_told
+from alerts.response.core import ResponseCore
+from alerts.response.signals import SignalReader, Signals
+from dataflow.scoring import now_ms
+from models.errors import StoreError, TidegateError
+
+ROUND_S = 1.0
+
+
+class Watch:
+    """The response with what it needs to look by itself: signals of a store and the pace of its stream."""
+
+    def __init__(self, store: RedisStore) -> None:
+        self.store = store
+        self.core = ResponseCore(store)
+        self._reader, self._pace = SignalReader(store), Pace(pace_told(store))
+        self._last = Signals(at=0, now=0)
+
+    def look(self, now: int) -> dict[str, str | int | float]:
+        """One look at `now` (ms); what to tell in the beat. StoreError when the store is away."""
+        try:
+            signals = self._reader.read(now)
+        except StoreError:
+            self.core.step(now, msgspec.structs.replace(self._last, now=now, reachable=False))
+            raise
+        self._last = signals
+        # The simulator reads past days in before it is live.
+        watched = signals.beats.get("simulator", {}).get("status") != "warm-up"
+        if watched:
+            self.core.speed = self._pace.seen(now, signals.at)
+        self.core.step(now, signals, watched=watched)
+        return {
+            "status": "live" if watched else "warm-up", "speed": round(self._pace.speed, 2),
+            "incidents": sum(one.ended_at is None for one in self.core.incidents()),
+            "containments": sum(one.state == "in_force" for one in self.core.measures()),
+        }  # fmt: skip
+
+
+def run(
+    store: RedisStore, restarts: int, stopped: Callable[[], bool], wait: Callable[[float], object]
+) -> None:
+    """Watch until stopped; a store that cannot be reached is waited for, and counted as away."""
+    watch: Watch | None = None
+    while not stopped():
+        try:
+            watch = watch or Watch(store)
+            told = watch.look(now_ms())
+            store.beat(WATCH, {**told, "pid": os.getpid(), "restarts": restarts}, now_ms())
+        except TidegateError as error:
+            print(error, file=sys.stderr, flush=True)
+        wait(ROUND_S)
