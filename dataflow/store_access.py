@@ -33,9 +33,11 @@ def response_of(settings: Settings) -> tuple[ResponseCore, Clock]:
     from alerts.redis_store import RedisStore
     from alerts.response.clock import present
     from alerts.response.core import ResponseCore
+    from alerts.response.planned import plans_by
 
     store = RedisStore(address_of(settings))
-    return ResponseCore(store), present(store, time.time_ns() // 1_000_000)
+    core = ResponseCore(store, plan_of=plans_by(settings.emergency.book))
+    return core, present(store, time.time_ns() // 1_000_000)
 
 
 def waiting(client: Any, counters: Counters, prefix: str = "tg:") -> int:

@@ -136,9 +136,10 @@ def run_clerk(url: str) -> None:
     clerk.run(RedisStore(url), int(os.environ.get(RESTARTS, "0")), stop.is_set, stop.wait)
 
 
-def run_incidents(url: str) -> None:
+def run_incidents(settings: Settings, url: str) -> None:
     """Find surges, follow incidents, end what has had its time."""
-    watching.run(RedisStore(url), int(os.environ.get(RESTARTS, "0")), stop.is_set, stop.wait)
+    plans = watching.followed(settings.emergency.book)
+    watching.run(RedisStore(url), plans, int(os.environ.get(RESTARTS, "0")), stop.is_set, stop.wait)
 
 
 def run_serve(settings: Settings, url: str) -> None:

@@ -73,6 +73,7 @@ def test_an_incident_from_declaration_to_closure(shell: Shell, tmp_path: Path) -
         shell("incident", *words, *(() if "--actor" in words else WHO))
     case = shell.json("incident", "show", id_)
     assert case["incident"]["commander"] == "bo"
+    assert case["incident"]["plan"]["id"] == "data_leak"
     assert case["incident"]["facts"] == {"reported": True, "source": "audit"}
     assert case["incident"]["steps"]["s1"]["verified_by"] == "cem"
     assert {"root_cause", "plan_decision"} <= set(case["missing"])

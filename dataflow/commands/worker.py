@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     elif args.process == "clerk":
         worker.run_clerk(url)
     elif args.process == "incidents":
-        worker.run_incidents(url)
+        worker.run_incidents(settings, url)
     elif args.process == "serve":
         worker.run_serve(settings, url)
     else:

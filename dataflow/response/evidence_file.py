@@ -15,6 +15,7 @@ from alerts.custody.audit_root import PURPOSE
 from alerts.custody.private_files import replace_private
 from alerts.response.evidence import changes, sealed
 from alerts.response.gathering import gathered
+from alerts.response.incident import PlanUsed
 from dataflow.commands import options, showing
 from dataflow.worker import ring_of
 
@@ -43,7 +44,8 @@ def evidence_of(
 ) -> list[bytes]:
     """The lines of the evidence file; that it was taken out stands in the audit chain. Raises RefusedError."""
     core.export_noted(id_, actor, role, now)
-    parts = gathered(core, id_, dict(_configuration(settings)))
+    configuration = dict(_configuration(settings)) | dict(_plan(settings, core.incident(id_).plan))
+    parts = gathered(core, id_, configuration)
     return sealed(id_, parts, ring_of(settings).ed25519(PURPOSE), actor, now)
 
 
@@ -56,6 +58,12 @@ def verify(args: argparse.Namespace, settings: Settings) -> int:
     told = {"intact": not found, "file": str(args.file), "findings": msgspec.to_builtins(found)}
     showing.show(told, "incident verify", as_json=args.json)
     return 1 if found else 0
+
+
+def _plan(settings: Settings, used: PlanUsed | None) -> Iterator[tuple[str, str]]:
+    if used is not None:
+        plan = settings.emergency.book().plan(used.id, used.version)
+        yield f"plan {used.id} {used.version} {used.digest}", msgspec.json.encode(plan).decode()
 
 
 def _configuration(settings: Settings) -> Iterator[tuple[str, str]]:

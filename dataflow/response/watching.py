@@ -12,12 +12,16 @@ from collections.abc import Callable
 
 import msgspec
 
+from alerts.emergency.plan_book import Book
 from alerts.redis_store import RedisStore
 from alerts.response.clock import WATCH, Pace, pace_told
 from alerts.response.core import ResponseCore
+from alerts.response.incident import PlanUsed
+from alerts.response.opening import PlanOf
+from alerts.response.planned import plans_by
 from alerts.response.signals import SignalReader, Signals
 from dataflow.scoring import now_ms
-from models.errors import StoreError, TidegateError
+from models.errors import PlanError, StoreError, TidegateError
 
 ROUND_S = 1.0
 
@@ -25,9 +29,9 @@ ROUND_S = 1.0
 class Watch:
     """The response with what it needs to look by itself: signals of a store and the pace of its stream."""
 
-    def __init__(self, store: RedisStore) -> None:
+    def __init__(self, store: RedisStore, plan_of: PlanOf | None = None) -> None:
         self.store = store
-        self.core = ResponseCore(store)
+        self.core = ResponseCore(store, plan_of=plan_of or (lambda _kind, _now: None))
         self._reader, self._pace = SignalReader(store), Pace(pace_told(store))
         self._last = Signals(at=0, now=0)
 
@@ -51,14 +55,32 @@ class Watch:
         }  # fmt: skip
 
 
+def followed(book: Callable[[], Book]) -> PlanOf:
+    """Plans of a book; without them, and a word about it, when it cannot be read: incidents are found all the same."""
+    plans = plans_by(book)
+
+    def plan_of(kind: str, now: int) -> PlanUsed | None:
+        try:
+            return plans(kind, now)
+        except PlanError as error:
+            print(f"no plan for {kind}: {error}", file=sys.stderr, flush=True)
+            return None
+
+    return plan_of
+
+
 def run(
-    store: RedisStore, restarts: int, stopped: Callable[[], bool], wait: Callable[[float], object]
+    store: RedisStore,
+    plan_of: PlanOf,
+    restarts: int,
+    stopped: Callable[[], bool],
+    wait: Callable[[float], object],
 ) -> None:
     """Watch until stopped; a store that cannot be reached is waited for, and counted as away."""
     watch: Watch | None = None
     while not stopped():
         try:
-            watch = watch or Watch(store)
+            watch = watch or Watch(store, plan_of)
             told = watch.look(now_ms())
             store.beat(WATCH, {**told, "pid": os.getpid(), "restarts": restarts}, now_ms())
         except TidegateError as error:
