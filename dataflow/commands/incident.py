@@ -42,54 +42,68 @@ def configure(parser: argparse.ArgumentParser) -> None:
     declare = act("declare", "declare one by hand", id_=False)
     declare.add_argument("kind", help="its kind, as docs/incidents.md lists them")
     declare.add_argument("--scope", action="append", default=[], metavar="KEY=VALUE", help="what it is about")
-    declare.add_argument("--urgency", choices=("low", "medium", "high", "critical"))
+    declare.add_argument("--urgency", choices=("low", "medium", "high", "critical"), help="how fast it grows")
     declare.add_argument("--alert", action="append", default=[], metavar="ID", help="an alert it began with")
     declare.add_argument("--exposed-usd", type=float, default=0.0, metavar="N", help="money exposed")
     declare.add_argument("--rate", type=float, default=1.0, metavar="SHARE", help="share of it that is lost")
     ack = act("ack", "acknowledge it")
     ack.add_argument("--page", default="", metavar="ROLE", help="for this role of the team")
     assign = act("assign", "give a role of the team to a person")
-    assign.add_argument("page", metavar="ROLE")
-    assign.add_argument("person", metavar="PERSON")
-    act("phase", "go on to another phase").add_argument("to", metavar="PHASE")
+    assign.add_argument("page", metavar="ROLE", help="of the team")
+    assign.add_argument("person", metavar="PERSON", help="who has it from now on")
+    act("phase", "go on to another phase").add_argument(
+        "to", metavar="PHASE", help="as docs/incidents.md lists them"
+    )
     act("note", "write down what was seen or done")
-    act("decide", "write a decision into the log").add_argument("text", metavar="DECISION")
+    act("decide", "write a decision into the log").add_argument(
+        "text", metavar="DECISION", help="what was decided"
+    )
     act("report", "write a situation report")
-    act("grade", "set the severity").add_argument("severity", choices=("S1", "S2", "S3", "S4"))
+    act("grade", "set the severity").add_argument(
+        "severity", choices=("S1", "S2", "S3", "S4"), help="the severity"
+    )
     know = act("know", "write down facts; impacts among them move the severity")
-    know.add_argument("--fact", action="append", default=[], metavar="NAME=VALUE")
+    know.add_argument(
+        "--fact", action="append", default=[], metavar="NAME=VALUE", help="by the name notices ask for"
+    )
     for name in ("customers", "records", "payments-failed"):
-        know.add_argument(f"--{name}", type=int, metavar="N")
+        know.add_argument(f"--{name}", type=int, metavar="N", help="how many")
     for name in ("loss-usd", "outage-min"):
-        know.add_argument(f"--{name}", type=float, metavar="N")
+        know.add_argument(f"--{name}", type=float, metavar="N", help="how much")
     step = act("step", "a step of the plan is done")
-    step.add_argument("step", metavar="STEP")
+    step.add_argument("step", metavar="STEP", help="its id in the plan")
     step.add_argument(
         "--verify", action="store_true", help="it is looked at whether it worked, by another person"
     )
-    act("handover", "hand the command over").add_argument("to", metavar="PERSON")
-    act("write", "write a section of the review").add_argument("section", metavar="SECTION")
+    act("handover", "hand the command over").add_argument(
+        "to", metavar="PERSON", help="who leads from now on"
+    )
+    act("write", "write a section of the review").add_argument(
+        "section", metavar="SECTION", help="its name, as `show` names what is missing"
+    )
     action = act("action", "add an action to the review, or change it")
     action.add_argument("action", metavar="ACTION", help="a short name")
     action.add_argument("--text", required=True, help="what is to be done")
-    action.add_argument("--owner", required=True)
-    action.add_argument("--due", required=True, metavar="DAY", help="YYYY-MM-DD")
+    action.add_argument("--owner", required=True, help="who sees to it")
+    action.add_argument("--due", required=True, metavar="DAY", help="until when, YYYY-MM-DD")
     done = act("done", "an action is done")
-    done.add_argument("action", metavar="ACTION")
+    done.add_argument("action", metavar="ACTION", help="its short name")
     done.add_argument("day", metavar="DAY", help="YYYY-MM-DD")
     plan = act("plan", "decide what becomes of the emergency plan")
-    plan.add_argument("outcome", choices=("changed", "unchanged"))
+    plan.add_argument("outcome", choices=("changed", "unchanged"), help="whether it changes")
     plan.add_argument("--plan-version", default="", metavar="V", help="the version that brings the change")
     plan.add_argument("--answers", action="append", default=[], metavar="ACTION", help="an action it answers")
     act("close", "close it, when its review is complete")
     add("actions", "list what reviews have left to do", id_=False)
     evidence = add("evidence", "write its evidence into a file that proves any change, signed")
-    evidence.add_argument("--out", type=Path, required=True, metavar="FILE")
+    evidence.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="file to write to (mode 0600)"
+    )
     options.add_who(evidence)
     verify = add(
         "verify", "find and locate every change of an evidence file; exit code 1 if there is one", id_=False
     )
-    verify.add_argument("file", type=Path, metavar="FILE")
+    verify.add_argument("file", type=Path, metavar="FILE", help="as `evidence` wrote it")
     verify.add_argument(
         "--key", action="append", metavar="KEY",
         help="public key (base64) to trust, as `audit key` prints it; may be repeated (default: the key ring's)",
