@@ -24,9 +24,10 @@ from alerts.minutes import add_counts, head_of
 from alerts.overlap import remaining
 from alerts.response.documents import MemoryResponse
 from alerts.response.traces import MemoryTraces
+from alerts.routing.state_store import MemoryRouting
 from alerts.rule_report import MemoryRules
 from alerts.rule_snoozes import MemorySnoozes
-from alerts.store import Commit, Delivery, Notification, Sort
+from alerts.store import Commit, Sort
 from models.decision import Counters, DeadLetter
 
 INDEXED_ENTITIES = ("card", "customer", "device", "merchant", "payee")
@@ -34,7 +35,15 @@ INDEXED_ENTITIES = ("card", "customer", "device", "merchant", "payee")
 
 
 class MemoryStore(
-    CaseWork, MemoryCases, MemorySnoozes, MemoryDue, MemoryAudit, MemoryRules, MemoryResponse, MemoryTraces
+    CaseWork,
+    MemoryCases,
+    MemorySnoozes,
+    MemoryDue,
+    MemoryAudit,
+    MemoryRules,
+    MemoryResponse,
+    MemoryTraces,
+    MemoryRouting,
 ):
     """See alerts.store.Store for the meaning of each call.
 
@@ -61,9 +70,6 @@ class MemoryStore(
         self._alerts: dict[str, Alert] = {}
         self._open: dict[str, str] = {}
         self._labelled: dict[str, str] = {}
-        self._outbox: list[Notification] = []
-        self._sender_state: bytes | None = None
-        self._deliveries: deque[Delivery] = deque(maxlen=10_000)
         self._beats: dict[str, dict[str, str | int | float]] = {}
 
     def ping(self) -> float:
@@ -120,11 +126,6 @@ class MemoryStore(
         self._alerts[after.id] = after
         if heard:
             self._due[after.id] = schedule_of(after)
-            self._outbox.append(
-                Notification(
-                    position=f"{hit.ordinal}-0", alert_id=after.id, severity=after.severity, count=after.count
-                )
-            )
 
     def _tell(self, action: str, before: Facts | None, after: Alert, hit: AlertHit, now: int) -> None:
         facts = {"severity": after.severity, "status": after.status, "event_id": hit.event_id}
@@ -218,27 +219,6 @@ class MemoryStore(
                 alert = self._alerts.get(self._labelled.pop(transaction_id, ""))
                 if alert is not None and alert.status == "resolved":
                     alert.learned = True
-
-    # the webhook sender
-
-    def outbox(self, after: str, limit: int) -> list[Notification]:
-        position = int(after.partition("-")[0]) if after else 0
-        with self._lock:
-            owed = [n for n in self._outbox if int(n.position.partition("-")[0]) > position]
-            return owed[:limit]
-
-    def sender_state(self) -> bytes | None:
-        return self._sender_state
-
-    def save_sender_state(self, state: bytes) -> None:
-        self._sender_state = state
-
-    def log_delivery(self, delivery: Delivery) -> None:
-        self._deliveries.append(delivery)
-
-    def deliveries(self, limit: int) -> list[Delivery]:
-        """Newest first."""
-        return list(self._deliveries)[::-1][:limit]
 
     # processes
 

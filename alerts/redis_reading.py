@@ -3,14 +3,15 @@
 Keys, all below one prefix (`tg:`):
 
     in                      input stream, field `e` = encoded event
-    decisions, dead         streams, entry id `<ordinal>-0`, field `d` = JSON; outbox, deliveries likewise
+    decisions, dead         streams, entry id `<ordinal>-0`, field `d` = JSON
     event:<n>               event id → ordinal, one hash for each GENERATION ordinals
     of:<kind>:<entity>      ordinals of an entity's newest decisions
     alert:<id>[:events], alerts:<status>:<priority|newest>, alerts:open:<severity>,
     alerts:of:<kind>:<entity>, fingerprints (fingerprint → open alert), labelled:<transaction>
     alerts:due, alerts:bell, snoozes, audit… (due_list.py, rule_snoozes.py, audit_trail.py)
+    routing…, silences, resends, changes, deliveries (routing/)
     minutes, minute:<ms>    index and chart counters of a minute
-    cursors, counters, sender, beats
+    cursors, counters, beats
 
 Scripts compute key names from the prefix, so a Redis Cluster is not supported; replication and Sentinel are.
 """
@@ -25,7 +26,7 @@ import msgspec
 
 from alerts.alert import Alert, Severity, Status
 from alerts.redis_link import RedisLink
-from alerts.store import Delivery, Notification, Sort
+from alerts.store import Sort
 from models.decision import Counters, DeadLetter, Decision
 
 GENERATION = 50_000
@@ -146,27 +147,6 @@ class RedisReading:
     def alerts_of(self, entity_kind: str, entity: str, limit: int) -> list[Alert]:
         ids = self._one("ZREVRANGE", self._key(f"alerts:of:{entity_kind}:{entity}"), 0, max(limit - 1, 0))
         return self._load([alert_id.decode() for alert_id in ids[:limit]])
-
-    def outbox(self, after: str, limit: int) -> list[Notification]:
-        start = f"({after}" if after else "-"
-        entries = self._one("XRANGE", self._key("outbox"), start, "+", "COUNT", limit)
-        return [
-            Notification(
-                position=entry.decode(),
-                alert_id=fields[b"alert"].decode(),
-                severity=fields[b"severity"].decode(),
-                count=int(fields[b"count"]),
-            )
-            for entry, fields in entries
-        ]
-
-    def sender_state(self) -> bytes | None:
-        state: bytes | None = self._one("GET", self._key("sender"))
-        return state
-
-    def deliveries(self, limit: int) -> list[Delivery]:
-        """Newest first."""
-        return [msgspec.json.decode(line, type=Delivery) for line in self._newest("deliveries", limit)]
 
     def beats(self) -> dict[str, dict[str, str | int | float]]:
         found = self._one("HGETALL", self._key("beats"))

@@ -27,9 +27,10 @@ from alerts.redis_reading import GENERATION, fields_of
 from alerts.redis_scripts import Argument
 from alerts.response.documents import RedisResponse
 from alerts.response.traces import RedisTraces
+from alerts.routing.state_store import RedisRouting
 from alerts.rule_report import RedisRules
 from alerts.rule_snoozes import RedisSnoozes
-from alerts.store import Commit, Delivery
+from alerts.store import Commit
 from models.decision import encode_decision
 from models.errors import StoreError
 
@@ -39,7 +40,15 @@ MAX_ARGUMENTS = 1_000_000
 
 
 class RedisStore(
-    CaseWork, RedisCases, RedisSnoozes, RedisDue, RedisAudit, RedisRules, RedisResponse, RedisTraces
+    CaseWork,
+    RedisCases,
+    RedisSnoozes,
+    RedisDue,
+    RedisAudit,
+    RedisRules,
+    RedisResponse,
+    RedisTraces,
+    RedisRouting,
 ):
     """See alerts.store.Store for the meaning of each call; every failure is a StoreError.
 
@@ -68,7 +77,6 @@ class RedisStore(
             "keep": keep_decisions,
             "keep_of_entity": keep_of_entity,
             "keep_dead": keep_dead,
-            "keep_outbox": 100_000,
             "keep_minutes": minute_days * 24 * 60,
             "entity_ttl": entity_days * DAY_S,
             "minute_ttl": minute_days * DAY_S,
@@ -166,14 +174,7 @@ class RedisStore(
         for start in range(0, len(transaction_ids), 500):
             self._run("learned", list(transaction_ids[start : start + 500]))
 
-    # the webhook sender and other processes
-
-    def save_sender_state(self, state: bytes) -> None:
-        self._one("SET", self._key("sender"), state)
-
-    def log_delivery(self, delivery: Delivery) -> None:
-        line = msgspec.json.encode(delivery)
-        self._one("XADD", self._key("deliveries"), "MAXLEN", "~", 10_000, "*", "d", line)
+    # processes
 
     def beat(self, process: str, status: dict[str, str | int | float], now: int) -> None:
         self._one("HSET", self._key("beats"), process, msgspec.json.encode({**status, "at": now}))

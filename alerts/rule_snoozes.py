@@ -149,7 +149,7 @@ class RedisSnoozes(_Snoozes, RedisScripts):
         self, key: str, before: RuleSnooze | None, after: RuleSnooze | None, entry: AuditEntry
     ) -> bool:
         kept = [b"" if snooze is None else msgspec.json.encode(snooze) for snooze in (before, after)]
-        answer: bytes = self._run("snooze", [key, *kept, *arguments_of(entry)])
+        answer: bytes = self._run("swap", ["snoozes", key, *kept, *arguments_of(entry)])
         return answer == b"ok"
 
 

@@ -1,4 +1,4 @@
-"""The Store protocol: what the scorer writes and what people and the webhook sender read and change.
+"""The Store protocol: what the scorer writes and what people and the router read and change.
 
 Two implementations hold one contract test: MemoryStore (memory_store.py) and RedisStore (redis_store.py).
 Everything the scorer writes goes through `commit`, which is atomic and idempotent: each decision, alert hit and
@@ -16,6 +16,9 @@ from alerts.alert import Alert, AlertHit, Status, Verdict
 from alerts.custody.audit import AuditEntry, AuditLink
 from alerts.lifecycle import FourEyes, Step
 from alerts.merging import RuleSnooze
+from alerts.routing.keeping import KeepsRouting
+from alerts.routing.reconciling import Reconciliation
+from alerts.routing.why import Why
 from alerts.rule_counts import RuleDay
 from models.decision import Counters, DeadLetter
 from models.events import Control, Label
@@ -45,35 +48,13 @@ class Commit(msgspec.Struct, kw_only=True):
     now: int = 0
 
 
-class Delivery(msgspec.Struct, kw_only=True):
-    """One attempt to deliver a webhook."""
-
-    webhook_id: str
-    alert_id: str
-    url: str
-    attempt: int
-    at: int
-    outcome: Literal["delivered", "retry", "dead"]
-    status: int | None = None
-    detail: str = ""
-
-
-class Notification(msgspec.Struct, kw_only=True):
-    """An entry of the outbox: this version of this alert is owed to the receivers. `position` is opaque."""
-
-    position: str
-    alert_id: str
-    severity: str
-    count: int
-
-
 class Conflict(msgspec.Struct, frozen=True):
     """Somebody else changed the alert first: its present state."""
 
     current: Alert
 
 
-class Store(Protocol):
+class Store(KeepsRouting, Protocol):
     """See the module's docstring. Times are ms since the epoch; the caller's clock comes in as `now`.
 
     four_eyes: which verdicts need a second person; set by whoever opens the store.
@@ -202,14 +183,12 @@ class Store(Protocol):
     def audit_of(self, object_kind: str, object_id: str, limit: int) -> list[AuditEntry]:
         """The newest entries on one thing, oldest first."""
 
-    # the webhook sender
-    def outbox(self, after: str, limit: int) -> list[Notification]:
-        """Owed notifications after position `after` ("" = from the start), oldest first."""
+    # routing, beside KeepsRouting
+    def why(self, key: str) -> Why | None:
+        """Why an alert (or `incident:ID`, …) paged whom, or did not; None: the router knows nothing of it."""
 
-    def sender_state(self) -> bytes | None: ...
-    def save_sender_state(self, state: bytes) -> None: ...
-    def log_delivery(self, delivery: Delivery) -> None: ...
-    def deliveries(self, limit: int) -> list[Delivery]: ...
+    def reconcile(self, now: int) -> Reconciliation:
+        """Alerts stored against pages delivered, with the gaps."""
 
     # processes
     def beat(self, process: str, status: dict[str, str | int | float], now: int) -> None: ...

@@ -18,7 +18,8 @@ import numpy as np
 from alerts.alert import Alert, Status, Verdict
 from alerts.custody.audit import AuditEntry
 from alerts.custody.signing import SIGNATURE_BYTES
-from alerts.store import Conflict, Delivery, Sort, Store
+from alerts.routing.keeping import Delivery
+from alerts.store import Conflict, Sort, Store
 from dashboard.settings import with_password
 from models.decision import Counters, DeadLetter, Decision
 from models.errors import SnapshotError, StoreError

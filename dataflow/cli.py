@@ -35,6 +35,8 @@ COMMANDS = [
     "models",
     "incident",
     "contain",
+    "route",
+    "silence",
     "audit",
     "plan",
     "notice",

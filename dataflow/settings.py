@@ -15,8 +15,8 @@ import msgspec
 from alerts.emergency.settings import EmergencySettings
 from alerts.lifecycle import FourEyes
 from alerts.notices.facts import Profile
+from alerts.receivers.specs import WebhookReceiver
 from alerts.rights import Role
-from alerts.webhook_plan import WebhookReceiver
 from dataflow.serve.settings import ServeSettings
 from models.costs import CostSettings
 from models.engine_settings import EngineSettings
@@ -70,7 +70,7 @@ class SimulatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class WebhookSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Receivers of signed webhooks, and the console's address as they can reach it."""
+    """Receivers of signed webhooks without a routing file, and the console's address as receivers can reach it."""
 
     receivers: list[WebhookReceiver] = []
     console_url: str = ""
@@ -80,11 +80,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """All of tidegate.toml. data_dir: keys, checkpoints and the embedded store (mode 0700).
 
     rules: path of a rule pack, empty: the one that ships. fx: path of an FX table, empty: the one that ships.
+    routing: path of a routing file, empty: the one that ships, for the webhooks set here.
     """
 
     data_dir: str = "var"
     rules: str = ""
     fx: str = ""
+    routing: str = ""
     store: StoreSettings = StoreSettings()
     flow: FlowSettings = FlowSettings()
     engine: EngineSettings = msgspec.field(default_factory=EngineSettings)

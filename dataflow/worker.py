@@ -21,8 +21,7 @@ from alerts.custody.keyring import KeyRing, keyring_path
 from alerts.custody.private_files import make_private_directory
 from alerts.redis_link import RedisLink
 from alerts.redis_store import RedisStore
-from alerts.webhook import WebhookSender
-from dataflow import clerk
+from dataflow import clerk, sender
 from dataflow.assemble import engine_of, oversight_of
 from dataflow.checkpoint import Checkpoints
 from dataflow.door import Door
@@ -126,9 +125,8 @@ def run_learner(settings: Settings, url: str) -> None:
 
 
 def run_sender(settings: Settings, url: str) -> None:
-    """Deliver webhooks."""
-    hooks = settings.webhooks
-    WebhookSender(RedisStore(url), hooks.receivers, console_url=hooks.console_url).run(stop)
+    """Route what happened to receivers."""
+    sender.run(settings, url, int(os.environ.get(RESTARTS, "0")), stop)
 
 
 def run_clerk(url: str) -> None:

@@ -9,7 +9,8 @@ import random
 
 from alerts.alert import hit_of, needs_alert
 from alerts.minutes import Minutes, add_decision, add_hit, head_of
-from alerts.store import Commit, Delivery, Store
+from alerts.routing.keeping import Delivery, Saved
+from alerts.store import Commit, Store
 from models.decision import (
     Action,
     Band,
@@ -193,14 +194,13 @@ def fill(store: Store, now: int, seed: int = 7, minutes: int = 90) -> None:
             "senior",
         )
     store.mark_learned(waiting[-1].event_ids)
-    store.log_delivery(
+    attempts = [
         Delivery(webhook_id="wh_1", alert_id=waiting[0].id, url="https://oncall.example/hook", attempt=1,
-                 at=now - 4 * MINUTE, outcome="retry", status=503, detail="next in 30 s")
-    )  # fmt: skip
-    store.log_delivery(
+                 at=now - 4 * MINUTE, outcome="retry", status=503, detail="next in 30 s"),
         Delivery(webhook_id="wh_1", alert_id=waiting[0].id, url="https://oncall.example/hook", attempt=2,
-                 at=now - 3 * MINUTE, outcome="delivered", status=204)
-    )  # fmt: skip
+                 at=now - 3 * MINUTE, outcome="delivered", status=204),
+    ]  # fmt: skip
+    store.save_routing(0, Saved(deliveries=attempts))
 
 
 def commit(store: Store, made: list[Decision], dead: list[DeadLetter], counters: Counters, now: int) -> None:

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from alerts.routing.change import Change
-from alerts.routing.reasons import Acknowledged, Inhibited, NobodyToTell, Silenced, WaitingForGroup, sentence
+from alerts.routing.reasons import (
+    Acknowledged,
+    Fallback,
+    Inhibited,
+    NobodyToTell,
+    RouteTellsNobody,
+    Silenced,
+    WaitingForGroup,
+    code,
+    sentence,
+)
 from alerts.routing.state import Tracked
 from tests.timeline import T0, PureWorld, Timeline, ms
 
@@ -152,15 +163,24 @@ class TestAcknowledgement:
         t.between(1000, 1000).want("lead", "a1", why="escalated")
         t.run(2000)
 
-    def test_an_acknowledged_subject_that_comes_back_worse_is_open(self) -> None:
+    def test_an_acknowledged_incident_that_comes_back_worse_is_open(self) -> None:
         """Even when whoever announces it forgot to say that the acknowledgement ended."""
+        t = timeline(CHAIN)
+        t.at(0).push("i1", kind="incident")
+        t.between(0, 0).want("oncall", "i1")
+        t.at(300).push("i1", kind="incident", state="acknowledged")
+        t.at(400).push("i1", kind="incident", severity="S1", state="acknowledged")
+        t.between(400, 400).want("oncall", "i1", why="worsened")
+        t.run(500)
+
+    def test_an_alert_says_by_itself_whether_it_is_still_taken(self) -> None:
+        """Snoozed at the worse severity too, or taken again before the router saw it."""
         t = timeline(CHAIN)
         t.at(0).push("a1")
         t.between(0, 0).want("oncall", "a1")
-        t.at(300).push("a1", state="acknowledged")
-        t.at(400).push("a1", severity="S1", state="acknowledged")
-        t.between(400, 400).want("oncall", "a1", why="worsened")
-        t.run(500)
+        t.at(300).push("a1", state="snoozed")
+        t.at(400).push("a1", severity="S1", state="snoozed")
+        t.run(24 * 3600)
 
     def test_on_call_services_are_told_at_once(self) -> None:
         t = timeline(AT_ONCE.replace('["oncall"]', '["pager"]').replace('"0s"\nrepeat', '"5m"\nrepeat'))
@@ -271,18 +291,40 @@ class TestIncidents:
 
 class TestFallback:
     def test_what_no_route_has_a_receiver_for(self) -> None:
-        t = timeline(AT_ONCE.replace('notify = ["oncall"]', "notify = []", 1))
+        t = timeline(AT_ONCE.replace('notify = ["oncall"]', "", 1))
         t.at(0).push("a1")
         t.between(0, 0).want("desk", "a1", why="fallback")
         t.between(3600, 3600).want("desk", "a1", why="fallback")
         t.run(4000)
 
     def test_nobody_at_all_is_a_recorded_reason(self) -> None:
-        plan = AT_ONCE.replace('notify = ["oncall"]', "notify = []", 1).replace('fallback = "desk"', "")
+        plan = AT_ONCE.replace('notify = ["oncall"]', "", 1).replace('fallback = "desk"', "")
         t = timeline(plan)
         t.at(0).push("a1")
         t.run(100)
         assert subject(t, "a1").quiet[""].reason == NobodyToTell()
+
+    def test_a_route_may_tell_nobody_on_purpose(self) -> None:
+        t = timeline(AT_ONCE.replace('notify = ["oncall"]', "notify = []", 1))
+        t.at(0).push("a1")
+        t.run(24 * 3600)
+        assert subject(t, "a1").quiet[""].reason == RouteTellsNobody("*")
+
+    def test_a_page_that_every_receiver_failed_to_take_goes_to_the_fallback_once(self) -> None:
+        t = timeline(AT_ONCE)
+        t.at(0).push("a1")
+        t.between(0, 0).want("oncall", "a1")
+        t.run(10)
+        world = t.world
+        assert isinstance(world, PureWorld)
+        assert world.router is not None
+        (page,) = world.intents
+        (told,) = world.router.step(ms(300), unheard=[page])
+        assert (told.receiver, told.reason) == ("desk", Fallback("every_receiver_failed"))
+        assert told.id != page.id
+        assert [code(m.reason) for m in subject(t, "a1").history] == ["first_notification", "fallback"]
+        taken = msgspec.structs.replace(subject(t, "a1").change, state="acknowledged", version=9)
+        assert world.router.step(ms(310), [taken], unheard=[page]) == []
 
 
 class TestRestarts:

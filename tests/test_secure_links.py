@@ -2,67 +2,27 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import ipaddress
 import socket
 import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import NamedTuple
 
 import httpx
 import pytest
 import redis
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
+from alerts.receivers.post import Outgoing, post
 from alerts.redis_link import RedisLink
 from alerts.redis_store import RedisStore
-from alerts.webhook_plan import WebhookReceiver
-from alerts.webhook_post import post
 from dataflow.embedded import embedded
 from models.errors import StoreError
-
-
-class Certificate(NamedTuple):
-    """A self-signed certificate for the name hooks.test and 127.0.0.1, made for this run."""
-
-    server: ssl.SSLContext
-    file: Path
+from tests.certificates import Certificate, certificate_in
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "hooks.test")])
-    now = dt.datetime.now(dt.UTC)
-    names = [x509.DNSName("hooks.test"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    folder = tmp_path_factory.mktemp("tls")
-    file, key_file = folder / "cert.pem", folder / "key.pem"
-    file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    key_file.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(file, key_file)
-    return Certificate(server, file)
+    return certificate_in(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="module")
@@ -132,8 +92,8 @@ class TestStoreLink:
         url = f"rediss://tide:sesame%20open@127.0.0.1:{tls_port}/0?ssl_ca_certs={certificate.file}"
         store = RedisStore(url)
         assert store.ping() > 0
-        store.save_sender_state(b"by tls")
-        assert store.sender_state() == b"by tls"
+        store.beat("sender", {"by": "tls"}, 1)
+        assert store.beats() == {"sender": {"by": "tls", "at": 1}}
         store._link.client.close()
 
     def test_an_unknown_authority_is_refused(self, tls_port: int) -> None:
@@ -199,7 +159,7 @@ class TestWebhookTls:
         self, certificate: Certificate, https_port: int, name: str, status: int | None
     ) -> None:
         trust = ssl.create_default_context(cafile=certificate.file)
-        receiver = WebhookReceiver(url=f"https://{name}:{https_port}/", allow_private=True)
+        outgoing = Outgoing(url=f"https://{name}:{https_port}/", body=b"{}", allow_private=True)
         with httpx.Client(verify=trust, trust_env=False) as client:
-            answer = post(client, receiver, {}, b"{}", resolve=lambda *_: ["127.0.0.1"])
+            answer = post(client, outgoing, resolve=lambda *_: ["127.0.0.1"])
         assert answer.status == status

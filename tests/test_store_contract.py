@@ -18,7 +18,7 @@ from alerts.custody.audit import AuditEntry
 from alerts.memory_store import MemoryStore
 from alerts.minutes import add_decision, add_hit, head_of
 from alerts.redis_store import RedisStore
-from alerts.store import Commit, Conflict, Delivery
+from alerts.store import Commit, Conflict
 from dataflow.embedded import embedded
 from models.decision import Counters, DeadLetter, Decision, RuleHit, Versions, encode_decision
 from models.errors import StoreError
@@ -132,7 +132,7 @@ def state(store: AnyStore) -> dict[str, Any]:
         "newest": [a.id for a in store.alerts(LIVES, "newest", 1000)],
         "counts": store.alert_counts(),
         "audit": store.audit_chain(0, 1000),
-        "outbox": store.outbox("", 1000),
+        "acts": store.acts(0, 1000),
         "due": store.due(2 * T0, 1000),
         "bells": store.bells(2 * T0, 1000),
         "snoozes": store.rule_snoozes(),
@@ -161,10 +161,9 @@ class TestCommit:
         assert store.cursors() == {"decisions": 0, "hits": 0, "dead": 0}
         assert store.counters() == Counters()
         assert store.stream_time() == 0
-        assert store.recent_decisions(5) == store.dead_letters(5) == store.outbox("", 5) == []
+        assert store.recent_decisions(5) == store.dead_letters(5) == store.acts(0, 5) == []
         assert store.alerts(("open",), "priority", 5) == store.alerts_of("card", "x", 5) == []
         assert set(store.alert_counts().values()) == {0}
-        assert store.sender_state() is None
 
     @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(cuts=st.sets(st.integers(1, 11), max_size=4), back=st.integers(0, 12))
@@ -222,16 +221,17 @@ class TestAlerts:
         assert alert.decision.id == "e2"
         assert (alert.first_time, alert.last_time, alert.opened_at) == (T0 + 1000, T0 + 3000, T0 + 1000)
         assert store.alerts_of("card", "card-1", 5) == [alert] == [store.alert(alert.id)]
-        assert [(n.alert_id, n.severity, n.count) for n in store.outbox("", 5)] == [(alert.id, "S2", 1)]
+        assert [(act.id, act.action) for act in store.acts(0, 5)] == [(alert.id, "opened")]
 
-    def test_worse_severity_is_owed_again(self, store: AnyStore) -> None:
+    def test_worse_severity_is_told_again(self, store: AnyStore) -> None:
         store.commit(commit_of(1, [decision(1), decision(2, severity="critical"), decision(3)]))
         alert = only_alert(store)
         assert alert.severity == "S1"
-        owed = store.outbox("", 5)
-        assert [(n.severity, n.count) for n in owed] == [("S2", 1), ("S1", 2)]
-        assert store.outbox(owed[0].position, 5) == owed[1:]
-        assert store.outbox("", 1) == owed[:1]
+        acts = store.acts(0, 5)
+        assert [(act.id, act.action) for act in acts] == [(alert.id, "opened"), (alert.id, "worsened")]
+        assert store.acts(acts[0].number, 5) == acts[1:]
+        assert store.acts(0, 1) == acts[:1]
+        assert store.last_act() == acts[-1].number
         assert store.alert_counts()["open:S1"] == 1
         assert store.alert_counts()["open:S2"] == 0
         assert [
@@ -413,17 +413,7 @@ class TestPeople:
             store.resolve("al_none", 1, "fraud", "ana", NOW, ROLE)
 
 
-def test_sender_state_deliveries_and_beats(store: AnyStore) -> None:
-    store.save_sender_state(b"\x00state")
-    assert store.sender_state() == b"\x00state"
-    sent = [
-        Delivery(webhook_id=f"msg_{n}", alert_id="al_1", url="https://x", attempt=n, at=NOW, outcome="retry")
-        for n in (1, 2)
-    ]
-    for delivery in sent:
-        store.log_delivery(delivery)
-    assert store.deliveries(5) == sent[::-1]
-    assert store.deliveries(1) == sent[1:]
+def test_beats(store: AnyStore) -> None:
     store.beat("scorer", {"rate": 12.5, "status": "live"}, NOW)
     assert store.beats() == {"scorer": {"rate": 12.5, "status": "live", "at": NOW}}
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import socket
-import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,84 +16,29 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from alerts.alert import Alert, hit_of
 from alerts.memory_store import MemoryStore
+from alerts.receivers.message import Message
+from alerts.receivers.post import is_public
+from alerts.receivers.retry import JITTER, SCHEDULE_S, asked_delay_ms, delay_ms
+from alerts.receivers.specs import WebhookReceiver
+from alerts.receivers.webhook import MAX_BODY_BYTES, body, headers
+from alerts.receivers.webhook import Webhook as Sending
 from alerts.redis_store import RedisStore
-from alerts.store import Commit, Store
-from alerts.webhook import MAX_OWED, WebhookSender
-from alerts.webhook_message import MAX_BODY_BYTES, body, webhook_id
-from alerts.webhook_plan import (
-    JITTER,
-    SCHEDULE_S,
-    WebhookReceiver,
-    asked_delay_ms,
-    delay_ms,
-    signing_keys,
-)
-from alerts.webhook_post import is_public
+from alerts.routing.change import change_of
+from alerts.routing.intent import Intent
+from alerts.routing.keeping import Saved
+from alerts.routing.reasons import FirstNotification
 from dataflow.embedded import embedded
-from models.decision import Counters, Decision, Reason, RuleHit, Versions, encode_decision
+from models.decision import Reason
 from models.errors import SettingsError, StoreError
-
-SECRET = "whsec_" + base64.b64encode(b"a published test key, 32 bytes!!").decode()
-OTHER = "whsec_" + base64.b64encode(b"another published test key, 32 b").decode()
-ENV = {"HOOK": SECRET}
-
-
-class Receiver:
-    """A receiver on a real port: verifies, remembers, and answers what it is told to."""
-
-    def __init__(self) -> None:
-        self.status, self.headers = 204, {}  # type: tuple[int, dict[str, str]]
-        self.verified: Counter[str] = Counter()
-        self.bodies: dict[str, dict[str, object]] = {}
-        self.attempts: list[str] = []
-        self.timestamps: list[int] = []
-        self.paths: list[str] = []
-        self.hosts: list[str] = []
-        self.refused_for_id: dict[str, int] = {}
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                receiver.take(self)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}/hook"
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
-        self.thread.start()
-
-    def take(self, request: BaseHTTPRequestHandler) -> None:
-        content = request.rfile.read(int(request.headers["content-length"]))
-        id_ = request.headers["webhook-id"]
-        self.attempts.append(id_)
-        self.timestamps.append(int(request.headers["webhook-timestamp"]))
-        self.paths.append(request.path)
-        self.hosts.append(request.headers["host"])
-        status = self.refused_for_id.get(id_, self.status)
-        if 200 <= status < 300:
-            self.bodies[id_] = Webhook(SECRET).verify(content, dict(request.headers))
-            self.verified[id_] += 1
-        request.send_response(status)
-        for name, value in self.headers.items():
-            request.send_header(name, value)
-        request.end_headers()
-
-    def stop(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
+from tests.receiver import SECRET, Hook, hook
+from tests.sending import ENV, OTHER, advance, local, page_id, raise_alerts, sender_of
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    running = Receiver()
-    yield running
-    running.stop()
+def receiver() -> Iterator[Hook]:
+    with hook() as running:
+        yield running
 
 
 @pytest.fixture
@@ -109,184 +50,118 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def raise_alerts(store: Store, first: int, count: int, severity: str = "critical") -> list[Alert]:
-    """Open `count` alerts on as many cards."""
-    rule = RuleHit(id="R1", version="1", action="HOLD", severity=severity, typology="T12")  # type: ignore[arg-type]
-    decisions = [
-        Decision(
-            id=f"e{n}",
-            event_time=1_700_000_000_000 + n,
-            risk=0.97,
-            band="medium",
-            action="HOLD",
-            rules=[rule],
-            reasons=[
-                Reason(
-                    code="card_count_1h", kind="feature", text_en="14 payments in 1 h", text_zh="1 小时 14 笔"
-                )
-            ],
-            versions=Versions("m", "r", "l", "f"),
-            context={
-                "card": f"tok_secret_{n}",
-                "payer": f"tok_payer_{n}",
-                "amount_usd": 12.5,
-                "corridor": "CN>US",
-            },
-        )
-        for n in range(first, first + count)
-    ]
-    store.commit(
-        Commit(
-            first_decision_ordinal=first,
-            decisions=[encode_decision(d) for d in decisions],
-            hits=[hit_of(d, first + i) for i, d in enumerate(decisions)],
-            first_dead_ordinal=1,
-            dead=[],
-            counters=Counters(),
-            minutes={},
-            stream_time=decisions[-1].event_time,
-        )
-    )
-    return [alert for d in decisions for alert in store.alerts_of("card", str(d.context["card"]), 1)]
-
-
-def local(receiver: Receiver, **settings: object) -> WebhookReceiver:
-    return WebhookReceiver(url=receiver.url, secret_env="HOOK", allow_private=True, **settings)  # type: ignore[arg-type]
-
-
-def sender_of(store: Store, *receivers: WebhookReceiver, **options: object) -> WebhookSender:
-    return WebhookSender(store, receivers, environ=ENV, **options)  # type: ignore[arg-type]
-
-
-def advance(sender: WebhookSender, now: int, until: int) -> int:
-    """Step from due to due on the virtual clock, as `run` does on the real one."""
-    while now <= until:
-        due = sender.step(now)
-        now = until + 1 if due is None else max(due, now)
-    return until
-
-
 class TestDelivery:
-    def test_a_verified_thin_message_without_tokens(self, store: MemoryStore, receiver: Receiver) -> None:
+    def test_a_verified_thin_message_without_tokens(self, store: MemoryStore, receiver: Hook) -> None:
         (alert,) = raise_alerts(store, 1, 1)
-        sender = sender_of(store, local(receiver), console_url="http://127.0.0.1:8501/queue")
+        sender = sender_of(store, [local(receiver)], console_url="http://127.0.0.1:8501/queue")
         assert sender.step(now_ms()) is None
         (id_,) = receiver.verified
-        assert id_ == webhook_id(alert.id, "S1", receiver.url)
+        assert id_ == page_id(alert, receiver.url)
         message = receiver.bodies[id_]
         assert message["type"] == "alert.raised"
-        data = message["data"]
-        assert data == data | {  # type: ignore[operator]
-            "alert_id": alert.id,
-            "severity": "S1",
-            "typology": "T12",
-            "action": "HOLD",
-            "band": "medium",
-            "count": 1,
-            "amount_usd": 12.5,
-            "corridor": "CN>US",
-            "reasons": [
-                {"code": "card_count_1h", "text_en": "14 payments in 1 h", "text_zh": "1 小时 14 笔"}
-            ],
+        assert message["data"] == message["data"] | {
+            "alert_id": alert.id, "severity": "S1", "typology": "T12", "action": "HOLD", "band": "medium",
+            "count": 1, "amount_usd": 12.5, "corridor": "CN>US", "reason": "first_notification",
+            "reasons": [{"code": "card_count_1h", "text_en": "14 payments in 1 h", "text_zh": "1 小时 14 笔"}],
             "console_url": f"http://127.0.0.1:8501/queue?alert={alert.id}",
-        }
+        }  # fmt: skip
         assert "tok_" not in json.dumps(message)
-        assert receiver.paths == ["/hook"]
-        assert receiver.hosts == [f"127.0.0.1:{receiver.port}"]
+        path, sent, _ = receiver.requests[0]
+        assert (path, sent["host"]) == ("/hook", f"127.0.0.1:{receiver.port}")
         (delivery,) = store.deliveries(5)
         assert (delivery.outcome, delivery.status, delivery.attempt) == ("delivered", 204, 1)
 
-    def test_each_receiver_hears_from_its_severity_on(self, store: MemoryStore, receiver: Receiver) -> None:
+    def test_each_receiver_hears_from_its_severity_on(self, store: MemoryStore, receiver: Hook) -> None:
         raise_alerts(store, 1, 1, severity="critical")
         raise_alerts(store, 2, 1, severity="high")
-        sender_of(store, local(receiver, min_severity="S1")).step(now_ms())
-        assert [b["data"]["severity"] for b in receiver.bodies.values()] == ["S1"]  # type: ignore[index]
+        sender_of(store, [local(receiver, min_severity="S1")]).step(now_ms())
+        assert [b["data"]["severity"] for b in receiver.bodies.values()] == ["S1"]
 
-    def test_a_worse_alert_is_a_new_message(self, store: MemoryStore, receiver: Receiver) -> None:
-        raise_alerts(store, 1, 1, severity="high")
-        sender = sender_of(store, local(receiver))
+    def test_a_worse_alert_is_a_new_message(self, store: MemoryStore, receiver: Hook) -> None:
+        raise_alerts(store, 1, 1, severity="high", card="c")
+        sender = sender_of(store, [local(receiver)])
         sender.step(now_ms())
-        hit = hit_of(msgspec.json.decode(store.recent_decisions(1)[0], type=Decision), 2)
-        batch = Commit(
-            first_decision_ordinal=2,
-            decisions=[],
-            hits=[msgspec.structs.replace(hit, severity="S1", event_id="e2")],
-            first_dead_ordinal=1,
-            dead=[],
-            counters=Counters(),
-            minutes={},
-            stream_time=0,
-        )
-        store.commit(batch)
+        raise_alerts(store, 2, 1, severity="critical", card="c")
         sender.step(now_ms())
-        assert sorted(b["data"]["severity"] for b in receiver.bodies.values()) == ["S1", "S2"]  # type: ignore[index]
+        assert sorted(b["data"]["severity"] for b in receiver.bodies.values()) == ["S1", "S2"]
         assert max(receiver.verified.values()) == 1
 
-    def test_both_keys_sign_while_a_secret_rotates(self, store: MemoryStore, receiver: Receiver) -> None:
+    def test_both_keys_sign_while_a_secret_rotates(self, store: MemoryStore, receiver: Hook) -> None:
         raise_alerts(store, 1, 1)
-        WebhookSender(store, [local(receiver)], environ={"HOOK": f"{OTHER} {SECRET}"}).step(now_ms())
+        sender_of(store, [local(receiver)], {"HOOK": f"{OTHER} {SECRET}"}).step(now_ms())
         assert len(receiver.verified) == 1
 
-    def test_a_stranger_s_key_does_not_verify(self, store: MemoryStore, receiver: Receiver) -> None:
-        alert = raise_alerts(store, 1, 1)[0]
-        sender = WebhookSender(store, [local(receiver)], environ={"HOOK": OTHER})
-        content = body(alert, "S1")
+    def test_a_stranger_s_key_does_not_verify(self) -> None:
+        sending = Sending(WebhookReceiver(url="https://x/", secret_env="OTHER").spec(), ENV)
         with pytest.raises(WebhookVerificationError):
-            Webhook(SECRET).verify(content, sender_headers(sender, receiver, content))
-
-
-def sender_headers(sender: WebhookSender, receiver: Receiver, content: bytes) -> dict[str, str]:
-    from alerts.webhook_message import headers
-
-    return headers(sender._keys[receiver.url], "msg_x", now_ms(), content)
+            Webhook(SECRET).verify(b"{}", headers(sending.keys, "msg_x", now_ms(), b"{}"))
 
 
 class TestTrouble:
     @pytest.mark.parametrize("status", [500, 404, 302, 429])
-    def test_after_an_outage_all_arrive_once(
-        self, store: MemoryStore, receiver: Receiver, status: int
-    ) -> None:
+    def test_after_an_outage_all_arrive_once(self, store: MemoryStore, receiver: Hook, status: int) -> None:
         raise_alerts(store, 1, 30)
-        sender = sender_of(store, local(receiver))
+        sender = sender_of(store, [local(receiver)])
         receiver.status, receiver.headers = status, {"location": f"{receiver.url}/elsewhere"}
         end = now_ms()
         now = advance(sender, end - 240_000, end - 120_000)
         assert not receiver.verified
-        assert "/hook/elsewhere" not in receiver.paths
+        assert {path for path, _, _ in receiver.requests} == {"/hook"}, "redirects are not followed"
         raise_alerts(store, 31, 10)
         receiver.status = 204
         advance(sender, now, end + 240_000)
-        expected = {webhook_id(a.id, "S1", receiver.url) for a in store.alerts(("open",), "newest", 99)}
-        assert set(receiver.verified) == expected
+        alerts = store.alerts(("open",), "newest", 99)
+        assert set(receiver.verified) == {page_id(alert, receiver.url) for alert in alerts}
         assert set(receiver.verified.values()) == {1}
-        assert len(expected) == 40
+        assert len(alerts) == 40
 
     def test_a_receiver_that_is_not_there(self, store: MemoryStore) -> None:
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             url = f"http://127.0.0.1:{taken.getsockname()[1]}/"
             raise_alerts(store, 1, 50)
-            sender = sender_of(store, WebhookReceiver(url=url, secret_env="HOOK", allow_private=True))
+            sender = sender_of(store, [WebhookReceiver(url=url, secret_env="HOOK", allow_private=True)])
             advance(sender, 0, 600_000)
         deliveries = store.deliveries(1000)
-        assert {d.outcome for d in deliveries} == {"retry"}
-        assert {d.status for d in deliveries} == {None}
-        # The line rests: it is probed about once a minute and does not burn the attempts of fifty messages.
+        assert {(d.outcome, d.status) for d in deliveries} == {("retry", None)}
+        # The line rests: it is probed about once a minute, however many messages wait.
         assert 10 <= len(deliveries) <= 20
 
-    def test_one_bad_message_does_not_hold_up_the_others(
-        self, store: MemoryStore, receiver: Receiver
+    def test_a_page_that_waits_alone_goes_out_within_a_minute_of_the_recovery(
+        self, store: MemoryStore, receiver: Hook
     ) -> None:
+        raise_alerts(store, 1, 1)
+        sender = sender_of(store, [local(receiver)])
+        receiver.status = 503
+        end = now_ms()
+        now = advance(sender, end - 12 * 3_600_000, end)
+        receiver.status = 204
+        advance(sender, now, now + 80_000)
+        assert len(receiver.verified) == 1
+
+    def test_after_a_day_without_an_answer_it_is_a_dead_letter(
+        self, store: MemoryStore, receiver: Hook
+    ) -> None:
+        raise_alerts(store, 1, 1)
+        receiver.status = 500
+        sender = sender_of(store, [local(receiver)])
+        advance(sender, 0, 25 * 3_600_000)
+        (done,) = store.done_messages(5)
+        assert done.outcome == "dead"
+        assert 24 * 3_600_000 <= done.at <= 24 * 3_600_000 + 80_000
+
+    def test_one_bad_message_does_not_hold_up_the_others(self, store: MemoryStore, receiver: Hook) -> None:
         alerts = raise_alerts(store, 1, 5)
-        bad = webhook_id(alerts[0].id, "S1", receiver.url)
+        bad = page_id(alerts[0], receiver.url)
         receiver.refused_for_id[bad] = 400
-        sender_of(store, local(receiver)).step(now_ms())
+        now = now_ms()
+        advance(sender_of(store, [local(receiver)]), now, now + 1000)
         assert len(receiver.verified) == 4
         assert bad not in receiver.verified
 
-    def test_exhausted_attempts_become_a_dead_letter(self, store: MemoryStore, receiver: Receiver) -> None:
+    def test_exhausted_attempts_become_a_dead_letter(self, store: MemoryStore, receiver: Hook) -> None:
         raise_alerts(store, 1, 1)
-        sender = sender_of(store, local(receiver))
+        sender = sender_of(store, [local(receiver)])
         receiver.status = 400
         advance(sender, 0, 3 * 24 * 3_600_000)
         log = store.deliveries(99)[::-1]
@@ -299,38 +174,31 @@ class TestTrouble:
         assert sender.step(10**12) is None
 
     @pytest.mark.parametrize("status", [429, 503, 400])
-    def test_retry_after_is_honoured(self, store: MemoryStore, receiver: Receiver, status: int) -> None:
+    def test_retry_after_is_honoured(self, store: MemoryStore, receiver: Hook, status: int) -> None:
         raise_alerts(store, 1, 1)
         receiver.status, receiver.headers = status, {"retry-after": "1000"}
-        assert sender_of(store, local(receiver)).step(5000) == 1_005_000
+        advance(sender_of(store, [local(receiver)]), 5000, 1_004_999)
+        assert len(receiver.attempts) == 1
+        advance(sender_of(store, [local(receiver)]), 1_005_000, 1_005_000)
+        assert len(receiver.attempts) == 2
 
-    def test_410_disables_until_the_settings_change(self, store: MemoryStore, receiver: Receiver) -> None:
+    def test_410_disables_until_the_settings_change(self, store: MemoryStore, receiver: Hook) -> None:
         raise_alerts(store, 1, 3)
         receiver.status = 410
-        sender = sender_of(store, local(receiver))
-        assert sender.step(now_ms()) is None
+        sender = sender_of(store, [local(receiver)])
+        now = now_ms()
+        advance(sender, now, now + 1000)
         assert len(receiver.attempts) == 1
         assert [d.outcome for d in store.deliveries(9)] == ["dead"] * 3
         receiver.status = 204
         raise_alerts(store, 4, 1)
-        for same in (sender, sender_of(store, local(receiver))):
-            assert same.step(now_ms()) is None
+        for same in (sender, sender_of(store, [local(receiver)])):
+            advance(same, now, now + 1000)
         assert not receiver.verified
-        sender_of(store, local(receiver, min_severity="S3")).step(now_ms())
+        raise_alerts(store, 5, 1)
+        changed = msgspec.structs.replace(local(receiver), secret_env="NEW")
+        sender_of(store, [changed], {"NEW": SECRET}).step(now)
         assert len(receiver.verified) == 1
-
-    def test_a_down_receiver_does_not_stop_the_other(self, store: MemoryStore, receiver: Receiver) -> None:
-        down = Receiver()
-        try:
-            down.status = 500
-            raise_alerts(store, 1, MAX_OWED + 50)
-            sender = sender_of(store, local(down), local(receiver))
-            now = now_ms()
-            advance(sender, now, now + 1000)
-        finally:
-            down.stop()
-        assert len(receiver.verified) == MAX_OWED + 50
-        assert len(down.attempts) == 1
 
 
 class KilledError(Exception):
@@ -340,7 +208,7 @@ class KilledError(Exception):
 class TestRestart:
     @pytest.mark.parametrize("kept", ["memory", "valkey"])
     def test_a_killed_sender_goes_on_under_the_same_ids(
-        self, kept: str, receiver: Receiver, tmp_path: Path
+        self, kept: str, receiver: Hook, tmp_path: Path
     ) -> None:
         if kept == "memory":
             self._kill_and_go_on(MemoryStore(), receiver)
@@ -348,84 +216,68 @@ class TestRestart:
             with embedded(tmp_path) as url:
                 self._kill_and_go_on(RedisStore(url), receiver)
 
-    def _kill_and_go_on(self, store: MemoryStore | RedisStore, receiver: Receiver) -> None:
+    def _kill_and_go_on(self, store: MemoryStore | RedisStore, receiver: Hook) -> None:
         raise_alerts(store, 1, 12)
         now = now_ms()
-        first = sender_of(store, local(receiver))
-        real_save, saves = store.save_sender_state, 0
+        first = sender_of(store, [local(receiver)])
+        real, attempts = store.save_routing, 0
 
-        def dies_at_the_fifth(state: bytes) -> None:
-            nonlocal saves
-            saves += 1
-            if saves == 5:
+        def dies_at_the_fifth_attempt(version: int, saved: Saved) -> int:
+            nonlocal attempts
+            attempts += bool(saved.deliveries)
+            if attempts == 5:
                 raise KilledError
-            real_save(state)
+            return real(version, saved)
 
-        store.save_sender_state = dies_at_the_fifth  # type: ignore[method-assign]
+        store.save_routing = dies_at_the_fifth_attempt  # type: ignore[method-assign]
         with pytest.raises(KilledError):
-            first.step(now)
-        store.save_sender_state = real_save  # type: ignore[method-assign]
-        assert len(receiver.verified) == 4
-        advance(sender_of(store, local(receiver)), now, now + 1000)
+            advance(first, now, now + 1000)
+        store.save_routing = real  # type: ignore[method-assign]
+        assert len(receiver.verified) == 5
+        advance(sender_of(store, [local(receiver)]), now, now + 1000)
         # The message whose answer was not saved came twice, under one id; all others once.
         assert sorted(receiver.verified.values()) == [1] * 11 + [2]
 
-    def test_an_attempt_is_not_forgotten(self, store: MemoryStore, receiver: Receiver) -> None:
+    def test_an_answer_outlives_a_store_that_goes_away(self, store: MemoryStore, receiver: Hook) -> None:
+        raise_alerts(store, 1, 3)
+        sender, real = sender_of(store, [local(receiver)]), store.save_routing
+
+        def down(version: int, saved: Saved) -> int:
+            if saved.deliveries:
+                raise StoreError("down")
+            return real(version, saved)
+
+        now = now_ms()
+        store.save_routing = down  # type: ignore[method-assign]
+        with pytest.raises(StoreError):
+            sender.step(now)
+        store.save_routing = real  # type: ignore[method-assign]
+        advance(sender, now, now + 1000)
+        assert sorted(receiver.verified.values()) == [1, 1, 1]
+        assert [d.outcome for d in store.deliveries(9)] == ["delivered"] * 3
+
+    def test_an_attempt_is_not_forgotten(self, store: MemoryStore, receiver: Hook) -> None:
         raise_alerts(store, 1, 1)
         receiver.status = 500
-        due = sender_of(store, local(receiver)).step(0)
-        again = sender_of(store, local(receiver))
-        assert again.step(0) == due
+        now = now_ms()
+        advance(sender_of(store, [local(receiver)]), now, now)
+        advance(sender_of(store, [local(receiver)]), now, now)
         assert len(receiver.attempts) == 1
-
-    def test_run_delivers_waits_out_the_store_and_stops(self, store: MemoryStore, receiver: Receiver) -> None:
-        real, failures = store.outbox, [StoreError("down"), StoreError("down")]
-
-        def flaky(after: str, limit: int) -> list[object]:
-            if failures:
-                raise failures.pop()
-            return list(real(after, limit))
-
-        store.outbox = flaky  # type: ignore[assignment, method-assign]
-        raise_alerts(store, 1, 3)
-        stop = threading.Event()
-        thread = threading.Thread(target=sender_of(store, local(receiver)).run, args=(stop,))
-        thread.start()
-        for _ in range(500):
-            if len(receiver.verified) == 3 and "sender" in store.beats():
-                break
-            time.sleep(0.02)
-        stop.set()
-        thread.join()
-        assert len(receiver.verified) == 3
-        assert store.beats()["sender"]["owed"] == 0
 
 
 class TestAddresses:
     @pytest.mark.parametrize(
         "address",
         [
-            "127.0.0.1",
-            "10.1.2.3",
-            "192.168.0.1",
-            "169.254.169.254",
-            "100.64.0.1",
-            "0.0.0.0",
-            "224.0.0.1",
-            "::",
-            "::1",
-            "fe80::1%eth0",
-            "fd00::1",
-            "::ffff:10.0.0.1",
-            "64:ff9b::a00:1",
-            "2002:a00:1::",
+            "127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1", "::",
+            "::1", "fe80::1%eth0", "fd00::1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::",
         ],
-    )
+    )  # fmt: skip
     def test_inner_addresses_are_refused(self, address: str, store: MemoryStore) -> None:
         assert not is_public(address)
         raise_alerts(store, 1, 1)
-        hook = WebhookReceiver(url="https://hooks.example/x", secret_env="HOOK")
-        sender_of(store, hook, resolve=lambda *_: [address]).step(0)
+        outer = WebhookReceiver(url="https://hooks.example/x", secret_env="HOOK")
+        sender_of(store, [outer], resolve=lambda *_: [address]).step(0)
         (delivery,) = store.deliveries(5)
         assert (delivery.outcome, delivery.status) == ("retry", None)
         assert "not public" in delivery.detail
@@ -434,9 +286,7 @@ class TestAddresses:
     def test_outer_addresses_are_taken(self, address: str) -> None:
         assert is_public(address)
 
-    def test_the_checked_address_is_the_one_connected_to(
-        self, store: MemoryStore, receiver: Receiver
-    ) -> None:
+    def test_the_checked_address_is_the_one_connected_to(self, store: MemoryStore, receiver: Hook) -> None:
         raise_alerts(store, 1, 1)
         asked: list[str] = []
 
@@ -445,11 +295,10 @@ class TestAddresses:
             return ["127.0.0.1"]
 
         url = f"http://does-not-resolve.invalid:{receiver.port}/hook?token=x"
-        hook = WebhookReceiver(url=url, secret_env="HOOK", allow_private=True)
-        sender_of(store, hook, resolve=resolve).step(now_ms())
+        named = WebhookReceiver(url=url, secret_env="HOOK", allow_private=True)
+        sender_of(store, [named], resolve=resolve).step(now_ms())
         assert len(receiver.verified) == 1
-        assert asked == [f"does-not-resolve.invalid:{receiver.port}"]
-        assert receiver.hosts == asked
+        assert asked == [f"does-not-resolve.invalid:{receiver.port}"] == [receiver.requests[0][1]["host"]]
         assert "token" not in store.deliveries(1)[0].url
 
 
@@ -457,12 +306,12 @@ class TestSettings:
     def test_a_secret_file_must_be_private(self, tmp_path: Path) -> None:
         path = tmp_path / "secret"
         path.write_text(SECRET + "\n")
-        hook = WebhookReceiver(url="https://hooks.example/x", secret_file=str(path))
+        spec = WebhookReceiver(url="https://hooks.example/x", secret_file=str(path)).spec()
         path.chmod(0o644)
         with pytest.raises(SettingsError, match="chmod 600"):
-            signing_keys(hook)
+            Sending(spec)
         path.chmod(0o600)
-        assert signing_keys(hook) == [b"a published test key, 32 bytes!!"]
+        assert len(Sending(spec).keys) == 1
 
     @pytest.mark.parametrize(
         ("settings", "message"),
@@ -479,9 +328,9 @@ class TestSettings:
         ],
     )
     def test_wrong_settings_are_named_without_secrets(self, settings: dict[str, str], message: str) -> None:
-        hook = WebhookReceiver(**{"url": "https://hooks.example/", "secret_env": "HOOK"} | settings)  # type: ignore[arg-type]
+        spec = WebhookReceiver(**{"url": "https://hooks.example/", "secret_env": "HOOK"} | settings).spec()  # type: ignore[arg-type]
         with pytest.raises(SettingsError, match=message) as caught:
-            signing_keys(hook, ENV | {"SHORT": "whsec_aHVudGVyMg==", "ODD": "hunter2"})
+            Sending(spec, ENV | {"SHORT": "whsec_aHVudGVyMg==", "ODD": "hunter2"})
         assert "hunter2" not in str(caught.value)
         assert "aHVudGVyMg" not in str(caught.value)
 
@@ -512,11 +361,15 @@ def test_retry_after_as_a_date() -> None:
 @given(st.text(), st.lists(st.text(max_size=5000), max_size=40))
 @example("\x00", ["\x00" * 5000] * 40)
 def test_the_body_stays_small(corridor: str, texts: list[str]) -> None:
-    store = MemoryStore()
-    (alert,) = raise_alerts(store, 1, 1)
+    (alert,) = raise_alerts(MemoryStore(), 1, 1)
     reasons = [Reason(code=t, kind="feature", text_en=t * 40, text_zh=t * 40) for t in texts]
     alert.decision = msgspec.structs.replace(
         alert.decision, reasons=reasons, context={"corridor": corridor * 1000}
     )
     alert.typology = corridor * 1000
-    assert len(body(alert, "S1", "http://console/queue")) < MAX_BODY_BYTES
+    intent = Intent(
+        id="msg_1", receiver="r", page="p", at=0, reason=FirstNotification(), subjects=[change_of(alert)],
+        counts={"S1": 1}, total=1,
+    )  # fmt: skip
+    message = Message(intent=intent, alerts={alert.id: alert}, console_url="http://console/queue")
+    assert len(body(message)) < MAX_BODY_BYTES

@@ -45,10 +45,6 @@ local function write_decisions()
   end
 end
 
-local function owe(ordinal, id, severity, count)
-  redis.call('XADD', P .. 'outbox', ordinal .. '-0', 'alert', id, 'severity', severity, 'count', count)
-end
-
 -- Until when every cause of the hit is snoozed for its entity at its severity; nil: at least one is not.
 local function quiet_until(hit)
   if not snoozed then return nil end
@@ -90,7 +86,6 @@ local function open_alert(hit)
     schedule(hit.id, exact(quiet), exact(quiet))
   else
     wait_from_now(hit.id, hit.severity)
-    owe(hit.ordinal, hit.id, hit.severity, 1)
   end
 end
 
@@ -106,7 +101,7 @@ local function merge(id, was, hit)
   local priority = exact(was.priority + tonumber(hit.priority))
   local last_time = exact(math.max(was.last_time, tonumber(hit.time)))
   redis.call('HINCRBY', key, 'version', 1)
-  local count = redis.call('HINCRBY', key, 'count', 1)
+  redis.call('HINCRBY', key, 'count', 1)
   redis.call('HSET', key, 'status', status, 'severity', severity, 'priority', priority, 'last_time', last_time,
     'amount_usd', exact(was.amount_usd + tonumber(hit.amount)),
     'first_time', exact(math.min(was.first_time, tonumber(hit.time))))
@@ -126,7 +121,6 @@ local function merge(id, was, hit)
     redis.call('HDEL', key, 'acknowledged_by', 'acknowledged_at', 'snoozed_until', 'snoozed_by', 'snooze_reason',
       'proposed_verdict', 'proposed_by', 'proposed_at')
     wait_from_now(id, severity)
-    owe(hit.ordinal, id, severity, count)
   end
 end
 
@@ -147,7 +141,6 @@ local function write_hits()
       open_alert(hit)
     end
   end
-  if h.n_hits > 0 then redis.call('XTRIM', P .. 'outbox', 'MAXLEN', '~', h.keep_outbox) end
 end
 
 local function write_dead()

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
+
 from models.errors import SettingsError
 
 
@@ -75,7 +77,8 @@ def checked_url(place: str, url: str, allow_private: bool) -> str:
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018  reading it checks it
-    except ValueError:
+        httpx.URL(url)
+    except (ValueError, httpx.InvalidURL):
         raise SettingsError(f"{place}: the url cannot be read; expected https://HOST[:PORT]/PATH") from None
     if not parts.hostname or parts.username or parts.password:
         raise SettingsError(f"{place}: the url needs a host and must not carry a user or password")

@@ -24,8 +24,8 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     send_resolved, send_acknowledged: whether they hear of that; None: the kind's habit (on-call services do,
     people do not). rate: as in `20/1m`, most notifications in a time; what is over it becomes one summary;
-    empty: no limit. allow_private: it may live on a private, loopback or link-local address. identity: what
-    message ids are derived from; empty: the name.
+    empty: the kind's habit, `none`: no limit. allow_private: it may live on a private, loopback or link-local
+    address. identity: what message ids are derived from; empty: the name.
     """
 
     name: str
@@ -39,6 +39,8 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     threaded: ClassVar[bool] = False
     """It keeps one thing open for a group from its first page until it is resolved."""
     speaks: ClassVar[Language] = "en"
+    usual_rate: ClassVar[str] = "none"
+    """A little below what the service takes; beyond that it takes nothing for a while."""
 
     @property
     def hears_resolved(self) -> bool:
@@ -55,11 +57,12 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     def most(self) -> tuple[int, int] | None:
         """Most notifications, and in how many ms. None: no limit. Raises SettingsError."""
-        if not self.rate:
+        rate = self.rate or self.usual_rate
+        if rate == "none":
             return None
-        form = _RATE.fullmatch(self.rate)
+        form = _RATE.fullmatch(rate)
         if form is None or int(form[1]) < 1 or not (per := length_ms(form[2], f"receiver {self.name}: rate")):
-            raise SettingsError(f"receiver {self.name}: rate is {self.rate!r}; write it as 20/1m")
+            raise SettingsError(f"receiver {self.name}: rate is {self.rate!r}; write it as 20/1m, or none")
         return int(form[1]), per
 
 
@@ -96,22 +99,27 @@ class ChatSpec(Spec, frozen=True):
 class SlackSpec(ChatSpec, frozen=True, tag="slack"):
     """Slack, an incoming webhook."""
 
+    usual_rate: ClassVar[str] = "50/1m"
+
 
 class LarkSpec(ChatSpec, frozen=True, tag="lark"):
     """Feishu or Lark, a custom bot."""
 
+    usual_rate: ClassVar[str] = "80/1m"
     speaks: ClassVar[Language] = "zh"
 
 
 class DingTalkSpec(ChatSpec, frozen=True, tag="dingtalk"):
     """DingTalk, a custom robot."""
 
+    usual_rate: ClassVar[str] = "18/1m"
     speaks: ClassVar[Language] = "zh"
 
 
 class WeComSpec(ChatSpec, frozen=True, tag="wecom"):
     """WeCom, a group robot."""
 
+    usual_rate: ClassVar[str] = "18/1m"
     speaks: ClassVar[Language] = "zh"
 
 
@@ -130,6 +138,8 @@ class EmailSpec(Spec, frozen=True, tag="email"):
     secret_env: str | None = None
     secret_file: str | None = None
     ca_file: str = ""
+
+    usual_rate: ClassVar[str] = "20/1m"
 
 
 AnySpec = WebhookSpec | PagerDutySpec | SlackSpec | LarkSpec | DingTalkSpec | WeComSpec | EmailSpec

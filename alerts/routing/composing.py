@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from alerts.routing.change import Change
 from alerts.routing.intent import TOP, Intent, Says, message_id
-from alerts.routing.judging import Item, note_sent
+from alerts.routing.judging import Item, note_held_back, note_sent
 from alerts.routing.plan import Plan
 from alerts.routing.reasons import (
     Escalated,
@@ -19,7 +21,7 @@ from alerts.routing.reasons import (
     Worsened,
     code,
 )
-from alerts.routing.state import Group, RouterState, Storm
+from alerts.routing.state import Group, RouterState, Storm, Tracked
 
 _WEIGHT = (Escalated, Fallback, FirstNotification, Worsened, NewAlerts)
 
@@ -65,6 +67,19 @@ def drafts_of(plan: Plan, group: Group, items: Iterable[Item], now: int) -> list
     return drafts
 
 
+def to_fallback(plan: Plan, intent: Intent, subjects: Iterable[Tracked], now: int) -> Draft:
+    """The page that every receiver failed to take, to the fallback; `subjects` are kept as told."""
+    reason = Fallback("every_receiver_failed")
+    id_ = message_id(plan.receivers[plan.fallback].known_as, [(intent.id, "fallback")])
+    items = [Item(subject, plan.fallback, reason, "open") for subject in subjects]
+    for item in items:
+        note_sent(item, id_, reason, now)
+    return Draft(
+        msgspec.structs.replace(intent, id=id_, receiver=plan.fallback, page=id_, at=now, reason=reason),
+        items,
+    )
+
+
 def worst(changes: Iterable[Change]) -> list[Change]:
     """The TOP worst, in a fixed order."""
     return sorted(changes, key=lambda change: (change.severity, change.key))[:TOP]
@@ -102,8 +117,7 @@ def released(plan: Plan, state: RouterState, drafts: list[Draft], now: int) -> l
 
 def _hold(storm: Storm, draft: Draft, summary: str) -> None:
     for item in draft.items:
-        sent = item.subject.sent[item.receiver]
-        sent.message, sent.reason = summary, StormSummary(code(item.shown))
+        note_held_back(item, summary, StormSummary(code(item.shown)))
     intent = draft.intent
     storm.total += intent.total
     name = code(intent.reason)

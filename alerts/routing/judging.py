@@ -18,11 +18,13 @@ from alerts.routing.reasons import (
     Quiet,
     RepeatElapsed,
     Resolved,
+    RouteTellsNobody,
     Sending,
+    WaitingForGroup,
     Worsened,
     code,
 )
-from alerts.routing.state import Group, Held, Member, Sent, Told, Tracked
+from alerts.routing.state import Group, Held, Member, Moment, Sent, Told, Tracked
 
 FALLBACK = "(fallback)"
 """The target that stands for the plan's fallback receiver."""
@@ -58,6 +60,8 @@ def hush(subject: Tracked, receivers: Sequence[str], reason: Quiet, now: int) ->
         held = subject.quiet.get(receiver)
         if held is None or held.reason != reason:
             subject.quiet[receiver] = Held(reason, now)
+            if not isinstance(reason, WaitingForGroup):
+                subject.note(Moment(now, receiver, reason))
 
 
 def opens(plan: Plan, route: Route, group: Group, subject: Tracked, now: int) -> Iterator[Item]:
@@ -79,6 +83,9 @@ def opens(plan: Plan, route: Route, group: Group, subject: Tracked, now: int) ->
         notify += targets
     escalated = {target: level for level, target in _escalated(route, member, now)}
     if not plan.reached((*notify, *escalated), now):
+        if route.silent:
+            hush(subject, (), RouteTellsNobody(route.path), now)
+            return
         if not plan.fallback:
             hush(subject, (), NobodyToTell(), now)
             return
@@ -195,3 +202,12 @@ def note_sent(item: Item, message: str, reason: Sending, now: int) -> None:
         life=subject.life,
     )
     subject.quiet.pop(item.receiver, None)
+    subject.note(Moment(now, item.receiver, reason, message))
+
+
+def note_held_back(item: Item, summary: str, reason: Sending) -> None:
+    """What was just kept as told goes into a summary instead."""
+    sent, moment = item.subject.sent[item.receiver], item.subject.history[-1]
+    if (moment.receiver, moment.message) == (item.receiver, sent.message):
+        moment.message, moment.reason = summary, reason
+    sent.message, sent.reason = summary, reason

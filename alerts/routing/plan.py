@@ -11,6 +11,8 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
+from importlib.resources import files
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -27,7 +29,9 @@ PERSON, SCHEDULE = "person:", "schedule:"
 
 
 class RouteSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A route as written. notify: receivers, `person:NAME` or `schedule:NAME`. group_by: labels; `["id"]`: each alone.
+    """A route as written. notify: receivers, `person:NAME` or `schedule:NAME`; `[]`: nobody, on purpose.
+
+    group_by: labels; `["id"]`: each alone.
 
     group_wait: how long the first of a group waits for others; group_interval: how long further ones wait;
     repeat_interval: when what nobody acknowledged is said again; `"0s"`: never.
@@ -87,7 +91,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """A compiled route; times in ms.
 
     path: its identity over reloads: from the root on, names, or matchers where there is no name. steps: (ms
-    after the first page, targets).
+    after the first page, targets). silent: nobody is told on purpose, not the fallback either.
     """
 
     path: str
@@ -101,6 +105,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     chain: str
     steps: tuple[tuple[int, tuple[str, ...]], ...]
     goes_on: bool
+    silent: bool
     children: tuple[Route, ...]
 
 
@@ -184,6 +189,7 @@ class Plan:
             chain=chain,
             steps=self._steps(chain),
             goes_on=spec.continue_,
+            silent=bool(parent and parent.silent) if spec.notify is None else not spec.notify,
             children=(),
         )
         children = tuple(
@@ -252,15 +258,34 @@ def read_plan(text: str, where: str) -> Plan:
 
 
 def default_plan(receivers: Sequence[WebhookReceiver]) -> Plan:
-    """Without a routing file: each receiver hears at once, and once, whatever is of its severity or worse."""
+    """Without a routing file, data/routing.toml: each receiver hears at once, and once, what is bad enough for it."""
+    shipped = msgspec.convert(
+        tomllib.loads((files("alerts") / "data" / "routing.toml").read_text("utf-8")), PlanSpec
+    )
     specs = [receiver.spec() for receiver in receivers]
+    if not specs:
+        return Plan(shipped)
     routes = [
         RouteSpec(
             name=spec.name, match=[f"severity<={receiver.min_severity}"], notify=[spec.name], continue_=True
         )
         for receiver, spec in zip(receivers, specs, strict=True)
     ]
-    root = RouteSpec(
-        group_by=["id"], group_wait="0s", group_interval="0s", repeat_interval="0s", routes=routes
-    )
-    return Plan(PlanSpec(route=root, receivers=list(specs)))
+    # What is of less than everybody's severity is left alone on purpose.
+    root = msgspec.structs.replace(shipped.route, notify=[], routes=[*shipped.route.routes, *routes])
+    return Plan(msgspec.structs.replace(shipped, route=root, receivers=list(specs)))
+
+
+def load_plan(path: Path | None, receivers: Sequence[WebhookReceiver]) -> Plan:
+    """The plan in force: of the routing file, or the one that ships with these webhooks. Raises SettingsError."""
+    if path is None:
+        return default_plan(receivers)
+    if receivers:
+        raise SettingsError(
+            f"tidegate.toml sets both routing and [[webhooks.receivers]]: move each of the latter into {path} as "
+            '[[receivers]] with type = "webhook" and a name, and name it in a route\'s notify'
+        )
+    try:
+        return read_plan(path.read_text("utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: the routing file cannot be read: {error}") from None

@@ -96,6 +96,12 @@ class AlreadyTold(_Why, frozen=True, tag="already_told"):
     """The receiver has heard of it for the same reason, by another route."""
 
 
+class RouteTellsNobody(_Why, frozen=True, tag="route_tells_nobody"):
+    """The route that takes it says so: `notify = []`."""
+
+    route: str
+
+
 class NobodyToTell(_Why, frozen=True, tag="nobody_to_tell"):
     """No route has a receiver for it, nobody is on call, and there is no fallback."""
 
@@ -111,7 +117,16 @@ Sending = (
     | StormSummary
     | Fallback
 )
-Quiet = WaitingForGroup | Silenced | Inhibited | Acknowledged | ResolvedBefore | AlreadyTold | NobodyToTell
+Quiet = (
+    WaitingForGroup
+    | Silenced
+    | Inhibited
+    | Acknowledged
+    | ResolvedBefore
+    | AlreadyTold
+    | RouteTellsNobody
+    | NobodyToTell
+)
 Reason = Sending | Quiet
 
 _TEXTS: dict[type[_Why], tuple[str, str]] = {
@@ -130,6 +145,7 @@ _TEXTS: dict[type[_Why], tuple[str, str]] = {
     Acknowledged: ("quiet because it is {state}", "当前状态为 {state}，不再通知"),
     ResolvedBefore: ("resolved before it was due", "通知前已解决"),
     AlreadyTold: ("the receiver was told by another route", "接收方已由其他路由得知"),
+    RouteTellsNobody: ("its route tells nobody: {route}", "所属路由不通知任何人：{route}"),
     NobodyToTell: ("no receiver: none routed to, nobody on call, no fallback", "无接收方：无路由、无人值班、无后备"),
 }  # fmt: skip
 

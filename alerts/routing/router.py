@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from alerts.routing.change import Change
-from alerts.routing.composing import Draft, drafts_of, released, storm_end
+from alerts.routing.composing import Draft, drafts_of, released, storm_end, to_fallback
 from alerts.routing.groups import Groups
 from alerts.routing.intent import Intent
 from alerts.routing.judging import (
@@ -65,35 +65,27 @@ class Router:
             state.wide.plan = plan.digest
 
     def step(
-        self, now: int, changes: Iterable[Change] = (), silences: Sequence[Silence] | None = None
+        self,
+        now: int,
+        changes: Iterable[Change] = (),
+        silences: Sequence[Silence] | None = None,
+        unheard: Iterable[Intent] = (),
     ) -> list[Intent]:
         """Take the changes in and return what is due at `now` (ms), worst first.
 
-        silences: all that hold, are planned or ended lately; None: as before.
+        silences: all that hold, are planned or ended lately; None: as before. unheard: pages that no receiver took.
         """
         drafts: list[Draft] = []
         if silences is not None:
             self._silences = silences
         for change in [*self._silences_at(now), *changes]:
             drafts += self._take(change, now)
+        for intent in unheard:
+            drafts += self._unheard(intent, now)
         for group in self._groups.due(now):
             drafts += self._go_out(group, now)
         self._forget(now)
         return released(self.plan, self.state, drafts, now)
-
-    def awaiting(self, now: int) -> list[str]:
-        """Ids of alerts in groups that are due at `now`: their incidents should be asked for before the step."""
-        return [
-            key for group in self._groups.soon(now) for key in self._groups.members[group] if ":" not in key
-        ]
-
-    def link(self, incidents: dict[str, str]) -> None:
-        """Note which incidents alerts belong to by now."""
-        for key, incident in incidents.items():
-            subject = self.state.tracked.get(key)
-            if subject is not None and subject.change.incident != incident:
-                subject.change = msgspec.structs.replace(subject.change, incident=incident)
-                self.state.touched.add(f"t:{key}")
 
     def due(self) -> int | None:
         """When the next step has something to do; None: not before something changes."""
@@ -114,19 +106,24 @@ class Router:
             subject = self.state.tracked[change.key] = Tracked(change)
         else:
             was = subject.change
-            if (change.version and change.version <= was.version) or (
-                was.kind == "notice" and subject.closed_at
-            ):
+            if was.kind == "notice" and subject.closed_at:
                 return []
+            joins = change.incident is not None and change.incident != was.incident
+            if change.version and change.version <= was.version:
+                if not joins:
+                    return []
+                change = msgspec.structs.replace(was, incident=change.incident)
+            elif change.incident is None and was.incident is not None:
+                change = msgspec.structs.replace(change, incident=was.incident)
             worse = change.severity < was.severity
             if was.state == "resolved" and change.state != "resolved":
                 subject.life, subject.closed_at = subject.life + 1, None
             elif was.state in _TAKEN and worse:
-                # What was acknowledged was a lesser problem; this one nobody has taken yet.
+                # What was acknowledged was a lesser problem; this one nobody has taken yet. An alert says by itself
+                # whether that is so: somebody may have taken it again, or snoozed it at this severity too.
                 subject.life += 1
-                change = (
-                    msgspec.structs.replace(change, state="open") if change.state == was.state else change
-                )
+                if change.state == was.state and change.kind != "alert":
+                    change = msgspec.structs.replace(change, state="open")
             subject.change = change
         self.state.touched.add(f"t:{change.key}")
         if change.state == "resolved":
@@ -142,6 +139,26 @@ class Router:
             for key in list(subject.groups)
             for draft in self._process(self.state.groups[key], [change.key], now)
         ]
+
+    def _unheard(self, intent: Intent, now: int) -> list[Draft]:
+        """To the fallback, unless somebody has taken all of it meanwhile."""
+        fallback = self.plan.fallback
+        if not fallback or intent.receiver == fallback:
+            return []
+        keys = {change.key for change in intent.subjects}
+        keys |= self._groups.members.get(intent.thread.partition(".")[0], set())
+        told = [
+            subject
+            for key in sorted(keys)
+            if (subject := self.state.tracked.get(key)) is not None
+            and subject.change.state == "open"
+            and (sent := subject.sent.get(intent.receiver)) is not None
+            and sent.message == intent.id
+        ]
+        if not told and not intent.kinds and all(c.kind != "notice" for c in intent.subjects):
+            return []
+        self.state.touched.update(f"t:{subject.change.key}" for subject in told)
+        return [to_fallback(self.plan, intent, told, now)]
 
     def _close(self, subject: Tracked, now: int) -> None:
         subject.closed_at = now
@@ -235,7 +252,7 @@ class Router:
         return items
 
     def _mute(self, change: Change, now: int) -> Quiet | None:
-        if change.incident and change.kind == "alert":
+        if change.incident and change.kind in ("alert", "notice"):
             parent = self.state.tracked.get(f"incident:{change.incident}")
             if parent is not None and parent.change.state != "resolved":
                 return Inhibited(change.incident)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Literal
 
 import msgspec
 
@@ -34,6 +35,10 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True):
     def active(self, now: int) -> bool:
         """Whether it holds at `now`."""
         return self.starts_at <= now < self.ends_at
+
+    def state(self, now: int) -> Literal["planned", "active", "ended"]:
+        """How it stands at `now`."""
+        return "planned" if now < self.starts_at else "active" if now < self.ends_at else "ended"
 
 
 def new_silence(

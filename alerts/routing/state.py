@@ -43,6 +43,18 @@ class Held(msgspec.Struct):
     at: int
 
 
+class Moment(msgspec.Struct):
+    """Something a receiver was told of the subject, or why it was not. message: its id, "" for none."""
+
+    at: int
+    receiver: str
+    reason: Sending | Quiet
+    message: str = ""
+
+
+KEPT_MOMENTS = 40
+
+
 class Member(msgspec.Struct):
     """A subject in a group. since: its first page by this route. level: steps of the chain taken so far.
 
@@ -61,6 +73,7 @@ class Tracked(msgspec.Struct):
     """A subject and what became of it. sent, quiet: by receiver; told: by target; groups: by key.
 
     life: rises when it is opened again, or worsens after an acknowledgement: what follows is news again.
+    history: the first and the newest KEPT_MOMENTS of what was said and what was not.
     """
 
     change: Change
@@ -70,6 +83,13 @@ class Tracked(msgspec.Struct):
     quiet: dict[str, Held] = {}
     life: int = 0
     closed_at: int | None = None
+    history: list[Moment] = []
+
+    def note(self, moment: Moment) -> None:
+        """Keep one more moment."""
+        self.history.append(moment)
+        if len(self.history) > KEPT_MOMENTS:
+            del self.history[1]
 
 
 class Group(msgspec.Struct):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from models.typologies import NAMES
+
 WORDS: dict[str, tuple[str, str]] = {
     "severity.S1": ("critical", "紧急"),
     "severity.S2": ("high", "高"),
@@ -25,27 +27,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "verdict.fraud": ("fraud", "欺诈"),
     "verdict.legitimate": ("legitimate", "合法"),
     "verdict.unsure": ("unsure", "不确定"),
-    "typology.T01": ("card testing", "卡测试"),
-    "typology.T02": ("account takeover", "账户盗用"),
-    "typology.T03": ("triangulation", "三角欺诈"),
-    "typology.T04": ("refund abuse", "退款滥用"),
-    "typology.T05": ("transaction laundering", "交易洗钱"),
-    "typology.T06": ("mule account", "钱骡账户"),
-    "typology.T07": ("structuring", "拆分交易"),
-    "typology.T08": ("pass-through", "快进快出"),
-    "typology.T09": ("dormant account awake", "休眠账户激活"),
-    "typology.T10": ("impossible travel", "不可能的行程"),
-    "typology.T11": ("country mismatch", "国家不一致"),
-    "typology.T12": ("shared device or card", "设备或卡共用"),
-    "typology.T13": ("high-risk corridor", "高风险通道"),
-    "typology.T14": ("merchant bust-out", "商户卷款"),
-    "typology.T15": ("unusual hour", "异常时段"),
-    "typology.T16": ("credential stuffing", "撞库"),
-    "typology.T17": ("new-payee scam", "新收款人诈骗"),
-    "typology.T18": ("round trip of money", "资金回流"),
-    "typology.T19": ("documents disagree", "单证不符"),
-    "typology.T20": ("list evasion", "规避名单"),
-    "typology.MODEL": ("unusual pattern (model)", "模型异常"),
+    **{f"typology.{code}": names for code, names in NAMES.items()},
     "entity.card": ("card", "卡"),
     "entity.customer": ("customer", "客户"),
     "entity.device": ("device", "设备"),

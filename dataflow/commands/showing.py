@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,11 @@ def show_tables(words: str, tables: Iterable[ReportTable]) -> None:
                 console.print(table.text, markup=False, highlight=False)
         # Written by ourselves: rich would end the process with code 1 when the reader has gone.
         sys.stdout.write(drawn.get())
+
+
+def moment(at: int) -> str:
+    """A moment (ms since the epoch) for people, in UTC."""
+    return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(at / 1000))
 
 
 def say(text: str) -> None:

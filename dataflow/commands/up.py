@@ -19,6 +19,7 @@ from alerts.redis_store import RedisStore
 from dataflow.embedded import EmbeddedValkey
 from dataflow.feeding import calendar
 from dataflow.scoring import now_ms
+from dataflow.sender import plan_of, receivers_of
 from dataflow.serve.settings import check as check_serve
 from dataflow.settings import Settings, load_settings, store_url
 from dataflow.supervise import Child, Supervisor, python
@@ -51,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: stopping.set())
     _check_port(settings.console.address, settings.console.port, "--port")
     check_serve(settings.serve)
+    hearing = receivers_of(plan_of(settings))
     if settings.serve.port:
         _check_port(settings.serve.address, settings.serve.port, "serve.port")
     ring_of(settings)
@@ -74,6 +76,9 @@ def run(args: argparse.Namespace) -> int:
         if settings.serve.port:
             scheme = "https" if settings.serve.tls_certificate else "http"
             out.print(f"scoring    {scheme}://{settings.serve.address}:{settings.serve.port}/v1/transactions")
+        out.print(
+            f"paging     {', '.join(hearing) or 'nobody: set routing or webhooks.receivers (docs/routing.md)'}"
+        )
         if not args.no_simulator:
             _warm_up(store, supervisor, out, stopping)
         else:

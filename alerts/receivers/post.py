@@ -11,25 +11,47 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import time
 from collections.abc import Callable
 
 import httpx
 import msgspec
 
-from alerts.webhook_plan import WebhookReceiver
-
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
+LONGEST_BODY = 16_384
+READING_S = 5.0
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 Resolve = Callable[[str, int], list[str]]
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What came of an attempt. status None: there was no answer at all, and `detail` says why."""
+    """What came of an attempt. status None: there was no answer at all, and `detail` says why.
+
+    text: the beginning of the body, where the request asked for it.
+    """
 
     status: int | None
     detail: str = ""
     retry_after: str | None = None
+    text: str = ""
+
+
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
+    """A request to make. allow_private: it may go to an address that is not of the open internet.
+
+    reads: the body of the answer matters (chat services answer 200 and say no in it).
+    """
+
+    url: str
+    body: bytes
+    headers: dict[str, str] = {}
+    allow_private: bool = False
+    reads: bool = False
+
+
+class NoAddressError(OSError):
+    """The name leads to no address that may be sent to."""
 
 
 def new_client() -> httpx.Client:
@@ -60,30 +82,33 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
-def post(
-    client: httpx.Client,
-    receiver: WebhookReceiver,
-    headers: dict[str, str],
-    body: bytes,
-    resolve: Resolve = addresses_of,
-) -> Answer:
+def allowed_addresses(host: str, port: int, allow_private: bool, resolve: Resolve) -> list[str]:
+    """Addresses of a name that may be sent to, at least one. Raises NoAddressError with what to say of it."""
+    try:
+        addresses = resolve(host, port)
+    except (OSError, UnicodeError):
+        raise NoAddressError("name not resolved") from None
+    allowed = [a for a in addresses if allow_private or is_public(a)]
+    if not allowed:
+        raise NoAddressError("address is not public; set allow_private = true if it is yours")
+    return allowed
+
+
+def post(client: httpx.Client, outgoing: Outgoing, resolve: Resolve = addresses_of) -> Answer:
     """Send once. Whatever the network does is an Answer, not an exception."""
-    url = httpx.URL(receiver.url)
+    url = httpx.URL(outgoing.url)
     port = url.port or (443 if url.scheme == "https" else 80)
     try:
-        addresses = resolve(url.host, port)
-    except (OSError, UnicodeError):
-        return Answer(None, "name not resolved")
-    allowed = [a for a in addresses if receiver.allow_private or is_public(a)]
-    if not allowed:
-        return Answer(None, "address is not public; set allow_private = true if it is yours")
+        allowed = allowed_addresses(url.host, port, outgoing.allow_private, resolve)
+    except NoAddressError as error:
+        return Answer(None, str(error))
     answer = Answer(None, "no address")
     for address in allowed:
         request = client.build_request(
             "POST",
             url.copy_with(host=address),
-            headers={**headers, "host": url.netloc.decode()},
-            content=body,
+            headers={"user-agent": "tidegate", **outgoing.headers, "host": url.netloc.decode()},
+            content=outgoing.body,
             extensions={"sni_hostname": url.host},
         )
         try:
@@ -93,11 +118,26 @@ def post(
             continue
         except httpx.HTTPError as error:
             return Answer(None, type(error).__name__)
-        # The status is all we want: a body may be endless.
+        # Without a need for the body the status is all we want: a body may be endless.
+        text = _beginning(response) if outgoing.reads else ""
         response.close()
         return Answer(
             response.status_code,
             retry_after=response.headers.get("retry-after"),
             detail=response.reason_phrase,
+            text=text,
         )
     return answer
+
+
+def _beginning(response: httpx.Response) -> str:
+    """At most LONGEST_BODY bytes of what comes within a few seconds; nothing at all if that is too little."""
+    content, patience = b"", time.monotonic() + READING_S
+    try:
+        for chunk in response.iter_bytes(LONGEST_BODY):
+            content += chunk
+            if len(content) > LONGEST_BODY or time.monotonic() > patience:
+                return ""
+    except httpx.HTTPError:
+        return ""
+    return content.decode("utf-8", "replace")
