@@ -133,6 +133,8 @@ def _why(here: Desk, case: Case) -> None:
             st.plotly_chart(figure, theme=None, config=charts.CONFIG, key=f"why:{case.alert.id}")
         else:
             st.caption(t("case.no_reasons"))
+        if case.alert.decision.shed:
+            st.caption(t("case.shed"))
         contrast = case.alert.decision.counterfactual
         if contrast is not None:
             text = contrast.text_zh if here.language == "zh" else contrast.text_en

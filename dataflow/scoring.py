@@ -17,6 +17,7 @@ from alerts.response.traces import Line
 from alerts.store import Commit
 from dataflow.checkpoint import Checkpoints
 from dataflow.committing import Seals, alerted, commit_of, obeyed
+from dataflow.shedding import Shedding
 from dataflow.sources.stream import Packet
 from models.decision import DeadLetter, encode_decision
 from models.engine import Engine
@@ -24,6 +25,7 @@ from models.errors import SnapshotError
 from models.events import Label
 from models.examples import Choice, Example
 from models.freezing import freeze, thaw
+from models.shedding import Shed
 
 
 class Written(NamedTuple):
@@ -32,6 +34,7 @@ class Written(NamedTuple):
     first_example: ordinal of the first example. choices: of the champion, to stand among the examples. entered: enqueue
     times, ms. control, unsafe: the lane, and its entries that may hold clear personal data and must not stay there.
     obeyed: Controls that contain something from here on, or end it. alerted: the events that alerts are about.
+    shed: how much decisions go without now; shed_decisions: how many went without something they were owed so far.
     """
 
     commit: Commit
@@ -46,6 +49,8 @@ class Written(NamedTuple):
     unsafe: list[str]
     obeyed: list[str]
     alerted: list[Line]
+    shed: Shed = Shed.NOTHING
+    shed_decisions: int = 0
 
 
 Artefact = Callable[[str], bytes]
@@ -55,13 +60,16 @@ class Scorer(StatefulBatchLogic[Packet, Written, int]):
     """Engine, checkpoints and outputs of one stream.
 
     artefact: fetches a verified model snapshot by version. seal: seals what dead letters hold. A checkpoint number comes
-    back as resume state; None starts anew.
+    back as resume state; None starts anew. shedding: says what decisions go without when the flow is behind; None:
+    nothing.
     """
 
     def __init__(
-        self, engine: Engine, checkpoints: Checkpoints, artefact: Artefact, seal: Seals, resume: int | None
-    ) -> None:
+        self, engine: Engine, checkpoints: Checkpoints, artefact: Artefact, seal: Seals, resume: int | None,
+        shedding: Shedding | None = None,
+    ) -> None:  # fmt: skip
         self._engine, self._checkpoints, self._artefact, self._seal = engine, checkpoints, artefact, seal
+        self._shedding, self._shed_decisions = shedding or Shedding(0), 0
         if resume is not None:
             found = checkpoints.load(resume)
             if found is None:
@@ -85,14 +93,18 @@ class Scorer(StatefulBatchLogic[Packet, Written, int]):
         engine = self._engine
         if packet.control:
             self._fetch(packet)
-        examples = engine.counters.examples
+        examples, now = engine.counters.examples, now_ms()
+        if not packet.control:
+            engine.shed = self._shedding.observe(now - packet.entered[0] if packet.entered else 0, now)
         output = engine.step(packet.items)
+        self._shed_decisions += sum(1 for decision in output.decisions if decision.shed)
         commit = commit_of(engine, output, self._seal, now_ms())
         repeated = [encode_decision(decision) for decision in output.repeated]
         return Written(
             commit, output.examples, output.choices, examples + 1, repeated, output.labelled, packet.position,
             packet.entered, packet.control, [letter.place for letter in output.dead if may_be_clear(letter)],
             obeyed(packet.items, output) if packet.control else [], alerted(packet.items, commit.hits),
+            engine.shed, self._shed_decisions,
         )  # fmt: skip
 
     def _fetch(self, packet: Packet) -> None:

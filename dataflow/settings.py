@@ -37,13 +37,15 @@ class FlowSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """batch: most entries taken at once. epoch_s: seconds between two checkpoints.
 
     backlog: entries the input stream may hold unread before a feeder waits. evidence: what has reasons also gets its
-    features and what a smaller amount would have meant, for the case view; some 4 ms each.
+    features and what a smaller amount would have meant, for the case view; some 2 ms each. shed_after_ms: once entries
+    wait longer than this, decisions go without part of that (dataflow/shedding.py); 0: never.
     """
 
     batch: int = 512
     epoch_s: float = 5.0
     backlog: int = 20_000
     evidence: bool = True
+    shed_after_ms: int = 250
 
 
 class ConsolePart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -30,6 +30,7 @@ from dataflow.learning import LearnerProcess, artefact_of
 from dataflow.response import watching
 from dataflow.scoring import Scorer, now_ms
 from dataflow.settings import Settings
+from dataflow.shedding import Shedding
 from models.decision import DeadLetter
 
 PARENT_FD = "TIDEGATE_PARENT_FD"
@@ -96,7 +97,7 @@ def run_scorer(settings: Settings, url: str) -> None:
         engine = engine_of(
             settings, learn_inline=False, vectors_directory=waiting, evidence=settings.flow.evidence
         )
-        return Scorer(engine, checkpoints, artefact, seal, resume)
+        return Scorer(engine, checkpoints, artefact, seal, resume, Shedding(settings.flow.shed_after_ms))
 
     flow = build_flow(
         StreamSource(url, settings.flow.batch, stop.is_set),

@@ -20,6 +20,7 @@ from models.risk import Thresholds, Verdict, by_band, decide
 from models.rows import corridor_of
 from models.rules.compiled import CompiledPack
 from models.serving import Snapshot
+from models.shedding import Shed
 from models.state import Placed
 from models.view import View
 
@@ -116,7 +117,8 @@ def decisions_of(
         hits = [pack.rules[r].hit for r in more.rules]
         why = reasons.get(i, [])
         contrast: Counterfactual | None = None
-        if why and settings.evidence:
+        enriched = settings.evidence and bool(why)
+        if enriched and engine.shed < Shed.ADVICE:
             risk, measures = weighed(more.contained, risks[i]), asked(more.contained)
             contrast = counterfactual(view, i, snapshot, edges[snapshot], risk, hits, measures)
         out.append(
@@ -125,10 +127,10 @@ def decisions_of(
                 rules=hits, reasons=why,
                 not_assessed=_not_assessed(pack, verdicts[:, i]) if i in reasons else [],
                 scores=scores[i], versions=versions[snapshot.version], context=contexts[i], late=lateness[i],
-                explored=more.verdict.explored, counterfactual=contrast,
+                explored=more.verdict.explored, counterfactual=contrast, shed=engine.shed.left if enriched else "",
                 features=(
                     _features(settings.features, values[i])
-                    if settings.with_features or (settings.evidence and why)
+                    if settings.with_features or (enriched and engine.shed < Shed.ENRICHMENT)
                     else None
                 ),
             )
@@ -163,12 +165,13 @@ def _reasons(
         for i, more in owed.items()
         if more.verdict.band != "low" or more.rules or more.contained or engine.settings.explain_all
     ]
-    pack, out = engine.compiled, {}
+    pack, brief, out = engine.compiled, engine.shed >= Shed.TEXTS, {}
     for snapshot in dict.fromkeys(snapshots[i] for i in rows):
         part = [i for i in rows if snapshots[i] is snapshot]
         _, shares = snapshot.shares(vectors[part])
-        for i, of_model in zip(part, model_reasons(values[part], shares, snapshot.features), strict=True):
-            why = [rule_reason(pack.rules[r], columns, i) for r in owed[i].rules]
+        told = model_reasons(values[part], shares, snapshot.features, brief)
+        for i, of_model in zip(part, told, strict=True):
+            why = [rule_reason(pack.rules[r], columns, i, brief) for r in owed[i].rules]
             why.extend(c.reason() for c in owed[i].contained)
             why.extend(of_model)
             out[i] = why

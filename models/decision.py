@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from models.shedding import Left
+
 ACTIONS = ("APPROVE", "STEP_UP", "HOLD", "DECLINE", "FREEZE")
 Band = Literal["low", "medium", "high", "critical"]
 Action = Literal["APPROVE", "STEP_UP", "HOLD", "DECLINE", "FREEZE"]
@@ -72,7 +74,8 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc
     scores: probability by model. not_assessed: ids of rules that could not be judged for missing data.
     context: what a person needs beside it (tokens, amount, currency, amount_usd, countries, corridor …);
     never clear personal data. late: event_time lay before what one of its entities had already seen. explored: the
-    models alone would have declined it; let through to learn what becomes of such payments.
+    models alone would have declined it; let through to learn what becomes of such payments. shed: the last of what was
+    left out because the flow was behind (models/shedding.py); empty: nothing was, or nothing was owed.
     """
 
     id: str
@@ -90,6 +93,7 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc
     late: bool = False
     explored: bool = False
     counterfactual: Counterfactual | None = None
+    shed: Left = ""
 
 
 class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):

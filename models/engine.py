@@ -33,6 +33,7 @@ from models.rows import Item, Rows, columns_of, rows_of
 from models.rules.compiled import CompiledPack, compile_pack
 from models.rules.rule import Pack
 from models.serving import Snapshot
+from models.shedding import Shed
 from models.state import EntityState, deviation_of
 from models.vectors import MAX_BATCH, Vectors, chosen
 from models.velocities import Velocities
@@ -76,6 +77,7 @@ class Engine:
     vectors_directory: where vectors wait for their outcome on disk; None keeps them in memory. `watch` is shown the
     vectors of each batch's new transactions, in stream order. `blind`: columns the models get as missing (ablation).
     `beside` is shown each batch once it is decided (a back-test). `stage` is told the name of each stage as it ends.
+    `shed`: how much the decisions go without; set from outside, it changes none of them.
     """
 
     def __init__(
@@ -106,6 +108,7 @@ class Engine:
         self.blind: Sequence[int] = ()
         self.beside: Callable[[Judged], None] | None = None
         self.stage: Callable[[str], None] = _unheard
+        self.shed = Shed.NOTHING
         self._recent: OrderedDict[int, Decision] = OrderedDict()
         self.load_rules(pack)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from models.catalogue.feature import Unit
+from models.catalogue.feature import Feature, Unit
 from models.columns import Column, Float, attribute_of
 from models.decision import Reason
 from models.features import CATALOGUE, INDEX, NAMES
@@ -83,17 +83,20 @@ def _surprise(nats: float) -> tuple[str, str]:
     )
 
 
-def model_reasons(rows: Float, shares: Float, names: Sequence[str] = NAMES) -> list[list[Reason]]:
+def model_reasons(
+    rows: Float, shares: Float, names: Sequence[str] = NAMES, brief: bool = False
+) -> list[list[Reason]]:
     """Reasons of the models' part for k payments: rows [k, F], shares of the log-odds [k, F + 1] (Snapshot.shares).
 
     names: of the rows' columns; those after the catalogue are attributes.
-    The TOP largest are named one by one, the rest is one reason "other", so that the shares add up to the whole.
+    The TOP largest are named one by one, the rest is one reason "other", so that the shares add up to the whole. brief:
+    texts name the feature and leave the numbers to `observed` and `usual`.
     """
     order = np.argsort(-np.abs(shares), axis=1, kind="stable")
     out = []
     for row, share, ordered in zip(rows, shares, order.tolist(), strict=True):
         top = ordered[:TOP]
-        reasons = [_feature_reason(row, at, float(share[at]), names) for at in top if share[at] != 0.0]
+        reasons = [_feature_reason(row, at, float(share[at]), names, brief) for at in top if share[at] != 0.0]
         rest = math.fsum(share[ordered[TOP:]].tolist())
         if rest != 0.0:
             reasons.append(
@@ -106,7 +109,7 @@ def model_reasons(rows: Float, shares: Float, names: Sequence[str] = NAMES) -> l
     return out
 
 
-def _feature_reason(row: Float, index: int, share: float, names: Sequence[str]) -> Reason:
+def _feature_reason(row: Float, index: int, share: float, names: Sequence[str], brief: bool) -> Reason:
     if index == len(names):
         return Reason(
             code="anomaly", kind="feature", text_en="unlike past payments as a whole", text_zh="整体上与以往交易不同",
@@ -126,17 +129,12 @@ def _feature_reason(row: Float, index: int, share: float, names: Sequence[str]) 
             code=feature.name, kind="feature", share=share,
             text_en=f"{feature.en}: not known", text_zh=f"{feature.zh}：未知",
         )  # fmt: skip
-    unit, turned = _SHOWN_AS.get(feature.name, (feature.unit, float))
-    en, zh = _measure(turned(value), unit)
     usual = None
     if feature.usual is not None:
         base, divisor = feature.usual
         reference = float(row[INDEX[base]]) / divisor
         usual = reference if math.isfinite(reference) else None
-    text_en, text_zh = f"{feature.en}: {en}", f"{feature.zh}：{zh}"
-    if usual is not None:
-        usual_en, usual_zh = _measure(turned(usual), unit)
-        text_en, text_zh = f"{text_en}, usual is {usual_en}", f"{text_zh}，平时为 {usual_zh}"
+    text_en, text_zh = (feature.en, feature.zh) if brief else _worded_feature(feature, value, usual)
     return Reason(
         code=feature.name,
         kind="feature",
@@ -148,8 +146,21 @@ def _feature_reason(row: Float, index: int, share: float, names: Sequence[str]) 
     )
 
 
-def rule_reason(rule: CompiledRule, columns: Mapping[str, Column], row: int) -> Reason:
-    """The reason a rule gives: its title and the comparisons that made it true."""
+def _worded_feature(feature: Feature, value: float, usual: float | None) -> tuple[str, str]:
+    """The feature with its value and what is usual, (English, Chinese)."""
+    unit, turned = _SHOWN_AS.get(feature.name, (feature.unit, float))
+    en, zh = _measure(turned(value), unit)
+    text_en, text_zh = f"{feature.en}: {en}", f"{feature.zh}：{zh}"
+    if usual is not None:
+        usual_en, usual_zh = _measure(turned(usual), unit)
+        text_en, text_zh = f"{text_en}, usual is {usual_en}", f"{text_zh}，平时为 {usual_zh}"
+    return text_en, text_zh
+
+
+def rule_reason(rule: CompiledRule, columns: Mapping[str, Column], row: int, brief: bool = False) -> Reason:
+    """The reason a rule gives: its title and the comparisons that made it true; brief: the title."""
+    if brief:
+        return Reason(code=rule.id, kind="rule", text_en=rule.title_en, text_zh=rule.title_zh)
     causes = rule.explain(columns, row)
     facts = "; ".join(
         f"{c.expression} = {_shown(c.observed)} ({c.operator} {_shown(c.threshold)})" for c in causes[:6]

@@ -20,6 +20,11 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "case.say_none": ("No reason was recorded with this decision.", "此决定没有记录原因。"),
     "case.contrast": ("What another amount would have meant", "如果金额不同"),
+    "case.shed": (
+        "Decided while the flow was behind: some of what stands beside a decision was left out. Risk, action and rules "
+        "are as ever.",
+        "决策时处理流有积压，部分补充信息已省略；风险、处置和规则不受影响。",
+    ),
     "tab.sentences": ("Reasons", "原因"),
     "tab.similar": ("Similar frauds", "相似欺诈"),
     "sentences.rule": ("rule", "规则"),

@@ -24,6 +24,7 @@ from dataflow.checkpoint import Checkpoints
 from dataflow.flow import build_flow
 from dataflow.scoring import Scorer
 from dataflow.settings import Settings
+from dataflow.shedding import Shedding
 from dataflow.sinks.store import StoreSink
 from dataflow.sources.stream import StreamSource
 from models.decision import Counters
@@ -92,7 +93,10 @@ class Runner:
 
     def _scorer(self, resume: int | None) -> Scorer:
         self._engine = self._fresh()
-        return Scorer(self._engine, self._checkpoints, lambda _: b"", lambda letter: letter, resume)
+        return Scorer(
+            self._engine, self._checkpoints, lambda _: b"", lambda letter: letter, resume,
+            Shedding(self._settings.flow.shed_after_ms),
+        )  # fmt: skip
 
     def _done(self) -> bool:
         if not self._started:

@@ -157,6 +157,7 @@ class StoreSinkPartition(StatefulSinkPartition[Written, list[list[str]]]):
                 "latency_p50_ms": float(_at(ordered, 0.5)), "latency_p99_ms": float(_at(ordered, 0.99)),
                 "position": written.position[0],
                 "stream_length": waiting, "model": self._model,
+                "shed": written.shed.left or "nothing", "shed_decisions": written.shed_decisions,
             },
             now,
         )  # fmt: skip
