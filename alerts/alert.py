@@ -19,6 +19,9 @@ MERGE_WINDOW_MS = 24 * 3600 * 1000
 MAX_EVENTS_KEPT = 50
 MODEL = "MODEL"
 """Typology and cause of what no rule but the models' risk raised."""
+LIST = "LIST"
+"""The same of a payment that is only of interest because one of its entities is on the watch list."""
+_WATCHED = "list.watch."
 
 Severity = Literal["S1", "S2", "S3", "S4"]
 Status = Literal["open", "acknowledged", "snoozed", "escalated", "proposed", "resolved"]
@@ -31,7 +34,7 @@ class AlertHit(msgspec.Struct, frozen=True, kw_only=True):
 
     ordinal: position among all hits of the stream (1, 2, …): a hit at or below the store's cursor was
     already written. priority = risk × amount in USD. causes: what alone would have raised it: ids of live rules of
-    severity high or above, and MODEL for a risk in band high or above.
+    severity high or above, MODEL for a risk in band high or above, LIST for an entry of the watch list.
     """
 
     ordinal: int
@@ -105,10 +108,15 @@ def alert_id(fingerprint_: str, first_event_id: str) -> str:
 
 
 def needs_alert(decision: Decision) -> bool:
-    """True when a person should see it: band above medium, or a live rule asks for more than a step-up."""
+    """True when a person should see it: band above medium, a live rule of severity high or above, or a watched entity."""
     if decision.band in ("high", "critical"):
         return True
-    return any(_alarming(hit) for hit in decision.rules)
+    return any(_alarming(hit) for hit in decision.rules) or bool(_watched(decision))
+
+
+def _watched(decision: Decision) -> list[str]:
+    """Kinds of the entities that are on the watch list."""
+    return [reason.code[len(_WATCHED) :] for reason in decision.reasons if reason.code.startswith(_WATCHED)]
 
 
 def _alarming(hit: RuleHit) -> bool:
@@ -133,9 +141,14 @@ def hit_of(decision: Decision, ordinal: int) -> AlertHit:
     """The alert hit of a decision that `needs_alert`."""
     live = [hit for hit in decision.rules if not hit.shadow]
     worst = max(live, key=lambda hit: BANDS.index(hit.severity), default=None)
+    watched = _watched(decision)
     typology = worst.typology if worst else MODEL
+    candidates: tuple[str, ...] = _DEFAULT_ENTITIES
+    if watched and worst is None and decision.band in ("low", "medium"):
+        # `party` and `account` name no field of the context: what stands behind them is one of the usual entities.
+        typology, candidates = LIST, (*watched, *_DEFAULT_ENTITIES)
     kind, entity = "transaction", decision.id
-    for candidate in _ENTITY_OF_TYPOLOGY.get(typology, _DEFAULT_ENTITIES):
+    for candidate in _ENTITY_OF_TYPOLOGY.get(typology, candidates):
         value = decision.context.get(candidate)
         if isinstance(value, str):
             kind, entity = candidate, value
@@ -145,6 +158,8 @@ def hit_of(decision: Decision, ordinal: int) -> AlertHit:
     causes = [hit.id for hit in live if _alarming(hit)]
     if decision.band in ("high", "critical"):
         causes.append(MODEL)
+    if watched:
+        causes.append(LIST)
     return AlertHit(
         ordinal=ordinal,
         fingerprint=fingerprint(typology, kind, entity),

@@ -16,7 +16,7 @@ clock (`received_at`), so it replays.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import msgspec
 
@@ -52,6 +52,11 @@ class Containment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         check_scope(self.scope)
         if self.action == "APPROVE" and not (self.rules_only or self.model):
             raise ValueError("containment with action APPROVE changes nothing: give a stricter action")
+
+    @property
+    def origin(self) -> str:
+        """What a counterfactual names as deciding."""
+        return "containment"
 
     def covers(self, transaction: Transaction, usd: float) -> bool:
         """True when every scope entry matches, the amount is above the limit, and it has not expired."""
@@ -101,12 +106,29 @@ class Held(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     until: int
 
 
-def asked(measures: Sequence[Containment]) -> list[Action]:
+class Measure(Protocol):
+    """What bears on a payment besides models and rules: a containment, or an entry of a list (models/lists.py)."""
+
+    @property
+    def action(self) -> Action: ...
+    @property
+    def rules_only(self) -> bool: ...
+    @property
+    def origin(self) -> str: ...
+    def reason(self) -> Reason: ...
+
+
+def asked(measures: Sequence[Measure]) -> list[Action]:
     """What the measures that cover a payment ask for."""
     return [c.action for c in measures]
 
 
-def weighed(measures: Sequence[Containment], risk: float) -> float:
+def askers(measures: Sequence[Measure]) -> list[tuple[str, Action]]:
+    """The same with where each comes from."""
+    return [(c.origin, c.action) for c in measures]
+
+
+def weighed(measures: Sequence[Measure], risk: float) -> float:
     """The risk that sets the band: 0 while a measure sets the models aside."""
     return 0.0 if any(c.rules_only for c in measures) else risk
 

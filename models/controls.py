@@ -64,6 +64,8 @@ def _apply(engine: Engine, event: Control, output: Output) -> None:
             engine.containments = changed(
                 engine.containments, event.kind, payload, event.version, event.received_at
             )
+        case "lists":
+            engine.lists.change(payload, event.received_at)
         case "model":
             _serve(engine, event)
         case "champion" | "trust":
@@ -73,10 +75,6 @@ def _apply(engine: Engine, event: Control, output: Output) -> None:
             if pin.entity not in ENTITIES:
                 raise _UnsupportedError(f"pin: unknown entity {pin.entity!r} - at `$.payload.entity`")
             engine.state.pin(pin.entity, pin.key, event.kind == "pin")
-        case _:
-            raise _UnsupportedError(
-                f"Control of kind {event.kind!r} is not in use yet; use rules or containment"
-            )
 
 
 def _serve(engine: Engine, event: Control) -> None:

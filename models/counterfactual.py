@@ -82,12 +82,12 @@ def vectors_at(view: View, row: int, usd: Float, names: Sequence[str] = NAMES) -
 
 def counterfactual(
     view: View, row: int, snapshot: Snapshot, thresholds: Thresholds, risk: float, hits: list[RuleHit],
-    contained: list[Action],
+    contained: Sequence[tuple[str, Action]],
 ) -> Counterfactual | None:  # fmt: skip
     """What a smaller amount would have meant for the payment at `row`; None when its risk cannot be told again.
 
-    risk: as decided with this snapshot. Where a rule or a containment asks for the action by itself, the answer names
-    it instead of an amount.
+    risk: as decided with this snapshot. Where a rule, a containment or a list asks for the action by itself, the answer
+    names it instead of an amount. contained: origin and action of what does.
     """
     band = thresholds.band(risk)
     deciding = _deciding(thresholds.action(band), hits, contained)
@@ -111,10 +111,10 @@ def counterfactual(
     return _told(amount, thresholds.band(lower), lower, search.steady)
 
 
-def _deciding(wanted: Action, hits: list[RuleHit], contained: list[Action]) -> list[str]:
+def _deciding(wanted: Action, hits: list[RuleHit], contained: Sequence[tuple[str, Action]]) -> list[str]:
     """What asks for at least the action that the band asks for."""
     acting = [(hit.id, hit.action) for hit in hits if not hit.shadow]
-    acting += [("containment", action) for action in contained]
+    acting += contained
     return list(
         dict.fromkeys(
             name

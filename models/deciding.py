@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from models.columns import Column, Float
-from models.containment import Containment, asked, weighed
+from models.containment import Measure, asked, askers, weighed
 from models.counterfactual import counterfactual
 from models.decision import Counterfactual, Decision, Reason, Versions
 from models.events import AnyEvent, Transaction
@@ -26,8 +26,6 @@ from models.view import View
 
 if TYPE_CHECKING:
     from models.engine import Engine
-
-LISTS_NONE = "none"
 
 
 class Scored(NamedTuple):
@@ -56,10 +54,10 @@ class Judged(NamedTuple):
 
 
 class _Owed(NamedTuple):
-    """What is told of a transaction beyond its band: its rules (places in the pack), containments and verdict."""
+    """What is told of a transaction beyond its band: its rules (places in the pack), measures and verdict."""
 
     rules: list[int]
-    contained: list[Containment]
+    contained: list[Measure]
     verdict: Verdict
 
 
@@ -79,14 +77,15 @@ def decisions_of(
     hit_rows: dict[int, list[int]] = {}
     for row, rule in zip(*(at.tolist() for at in np.nonzero(verdicts.T == 1)), strict=True):
         hit_rows.setdefault(row, []).append(rule)
-    risks, exploring, in_force = scored.risk.tolist(), explore.tolist(), engine.containments
+    risks, exploring = scored.risk.tolist(), explore.tolist()
+    measured = bool(engine.containments) or len(engine.lists) > 0
     edges = {snapshot: _edges(engine, snapshot) for snapshot in dict.fromkeys(scored.snapshots)}
     quiet = _quiet(edges, scored)
     usd = np.asarray(columns["amount_usd"]).tolist()
     owed: dict[int, _Owed] = {}
     for i, t in enumerate(payments):
         rules = hit_rows.get(i, _NOTHING)
-        contained = [c for c in in_force if c.covers(t, usd[i])] if in_force else []
+        contained = measures_on(engine, t, usd[i]) if measured else []
         if rules or contained or exploring[i]:
             hits = [pack.rules[r].hit for r in rules]
             verdict = decide(
@@ -119,7 +118,7 @@ def decisions_of(
         contrast: Counterfactual | None = None
         enriched = settings.evidence and bool(why)
         if enriched and engine.shed < Shed.ADVICE:
-            risk, measures = weighed(more.contained, risks[i]), asked(more.contained)
+            risk, measures = weighed(more.contained, risks[i]), askers(more.contained)
             contrast = counterfactual(view, i, snapshot, edges[snapshot], risk, hits, measures)
         out.append(
             Decision(
@@ -155,11 +154,18 @@ def _quiet(edges: Mapping[Snapshot, Thresholds], scored: Scored) -> list[Verdict
 _NOTHING: list[int] = []
 
 
+def measures_on(engine: Engine, payment: Transaction, usd: float) -> list[Measure]:
+    """What bears on a payment besides models and rules: containments, then lists."""
+    found: list[Measure] = [c for c in engine.containments if c.covers(payment, usd)]
+    found.extend(engine.lists.covering(payment))
+    return found
+
+
 def _reasons(
     engine: Engine, owed: Mapping[int, _Owed], snapshots: Sequence[Snapshot], columns: Mapping[str, Column],
     values: Float, vectors: Float,
 ) -> dict[int, list[Reason]]:  # fmt: skip
-    """Reasons of the transactions that are owed some: rules, containments, then the models' part."""
+    """Reasons of the transactions that are owed some: rules, measures, then the models' part."""
     rows = [
         i
         for i, more in owed.items()
@@ -183,7 +189,7 @@ def _not_assessed(pack: CompiledPack, verdicts: np.ndarray) -> list[str]:
 
 
 def _versions(engine: Engine, snapshot: Snapshot) -> Versions:
-    return Versions(snapshot.version, engine.compiled.version, LISTS_NONE, engine.fx.version)
+    return Versions(snapshot.version, engine.compiled.version, engine.lists.version, engine.fx.version)
 
 
 def _scores(scored: Scored) -> list[dict[str, float]]:

@@ -23,7 +23,7 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """
 
     code: str
-    kind: Literal["feature", "rule", "screen", "containment"]
+    kind: Literal["feature", "rule", "screen", "containment", "list"]
     text_en: str
     text_zh: str
     observed: float | None = None
@@ -36,7 +36,7 @@ class Counterfactual(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     amount_usd, band, risk: the largest smaller amount that was found in a lower band, with its band and risk; None
     where there is none. steady: every smaller amount tried lies in a lower band too. decided_by: rules (or
-    `containment`) that ask for the action whatever the risk; then no amount was looked for.
+    `containment`, `list.block` …) that ask for the action whatever the risk; then no amount was looked for.
     """
 
     text_en: str

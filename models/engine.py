@@ -25,6 +25,7 @@ from models.features import CATALOGUE, RULE_KINDS, for_models, matrix, signals
 from models.intake import Taken, dollars, read, refused
 from models.ledger import Ledger, Walk
 from models.ledger_walk import ACT, CONFLICT, DUPLICATE, LABEL, MATCHED, NEW, PAY, SEQUENCE, SKIP, UNMATCHED
+from models.lists import Lists
 from models.money import FxTable
 from models.reasons import as_columns
 from models.relations import Relations
@@ -103,6 +104,7 @@ class Engine:
             settings.vector_rows, len(settings.features), settings.ledger_rows, vectors_directory
         )
         self.containments: tuple[Containment, ...] = ()
+        self.lists = Lists()
         self.artefacts: dict[str, bytes] = {}
         self.watch: Callable[[Float], None] | None = None
         self.blind: Sequence[int] = ()

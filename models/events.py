@@ -206,10 +206,10 @@ class Control(Event, frozen=True, tag="control", gc=False):
     """Everything that changes a decision and is not itself a payment event.
 
     version: content hash or number of the artefact. payload: inline JSON (rules: the pack's TOML text under
-    `text`; fx: the table; thresholds: band edges; containment, limits: models/containment.py; pin: entity and key).
-    artefact: content address of a large artefact (model snapshot) kept with the stream. A `champion` pins the model that
-    `version` names, or leaves the choice to the tests again (`auto`); models/champions.py has the names. A `trust` ends a
-    surge of labels from what `version` names (`actor:alice`; models/poisoning.py).
+    `text`; fx: the table; thresholds: band edges; containment, limits: models/containment.py; lists: models/lists.py;
+    pin: entity and key). artefact: content address of a large artefact (model snapshot) kept with the stream. A
+    `champion` pins the model that `version` names, or leaves the choice to the tests again (`auto`); models/champions.py
+    has the names. A `trust` ends a surge of labels from what `version` names (`actor:alice`; models/poisoning.py).
     """
 
     kind: ControlKind

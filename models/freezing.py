@@ -15,13 +15,14 @@ from models.decision import Counters
 from models.engine import Engine
 from models.entities import Arrays
 from models.errors import SnapshotError
+from models.lists import Listed, Lists
 from models.money import FxTable
 from models.risk import Thresholds
 from models.rules.pack import load_pack
 from models.serving import Snapshot
 from models.state import arrays_of, restore_into
 
-FORMAT = 5
+FORMAT = 6
 
 
 class Frozen(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +35,7 @@ class Frozen(msgspec.Struct, frozen=True, kw_only=True):
     counters: Counters
     thresholds: Thresholds
     containments: list[Containment]
+    lists: list[Listed]
     pack_name: str
     pack: str
     fx: bytes
@@ -61,8 +63,8 @@ def freeze(engine: Engine) -> tuple[Arrays, bytes]:
         format=FORMAT, texts=engine.interner.texts(), corridors=engine.corridors.texts(),
         actors=engine.actors.texts(),
         counters=engine.counters, thresholds=engine.thresholds,
-        containments=list(engine.containments), pack_name=engine.pack.name, pack=engine.pack.text,
-        fx=engine.fx.to_json(), since=engine.velocities.since,
+        containments=list(engine.containments), lists=engine.lists.entries(),
+        pack_name=engine.pack.name, pack=engine.pack.text, fx=engine.fx.to_json(), since=engine.velocities.since,
         has_learner=learner is not None,
     )  # fmt: skip
     return arrays, msgspec.msgpack.encode(frozen)
@@ -85,6 +87,7 @@ def thaw(engine: Engine, arrays: Arrays, meta: bytes) -> None:
     engine.counters = frozen.counters
     engine.thresholds = frozen.thresholds
     engine.containments = tuple(frozen.containments)
+    engine.lists = Lists(frozen.lists)
     engine.fx = FxTable.from_json(frozen.fx)
     engine.load_rules(load_pack(frozen.pack, name=frozen.pack_name))
     engine.velocities.since.update(frozen.since)

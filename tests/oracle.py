@@ -53,7 +53,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What becomes of one event. examples: (payment, fraud) learnt at this event; labelled: a label taken in."""
+    """What becomes of one event. examples: (payment, fraud) learnt at this event; labelled: a label taken in.
+
+    listed: (list, action) of the entries on the payment's entities.
+    """
 
     decided: str | None = None
     duplicate: str | None = None
@@ -67,6 +70,7 @@ class Verdict:
     examples: tuple[tuple[str, bool], ...] = ()
     contained: tuple[str, ...] = ()
     rules_only: bool = False
+    listed: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,7 @@ class Oracle:
         self.clock = 0
         self.asked = dict.fromkeys(asked, 0)
         self.measures: list[Measure] = []
+        self.entries: list[dict[str, object]] = []
 
     def take(self, event: AnyEvent | EventError) -> Verdict:
         """Take the next event of the stream."""
@@ -225,13 +230,15 @@ class Oracle:
         if self.accounts and self.accounts[-1].id == t.id:
             self.accounts[-1].deviation = None if deviation is None else float(np.float32(deviation))
         measures = [m for m in self.measures if m.is_for(t, usd)]
+        listed = [e for e in self.entries if _speaks_of(e, t)]
         past = [p for name in ("card", "customer") if (e := of[name]) for p in e.payments()[:-1]]
         return Verdict(
             decided=t.id, features=vector(t, usd, of), signals=self.relations.signals(t, usd),
             late=any(p.time > t.event_time for p in past),
             velocities={a.rule: self._velocity(a, since, t, of[a.entity]) for a, since in self.asked.items()},
             examples=examples, contained=tuple(m.action for m in measures),
-            rules_only=any(m.rules_only for m in measures),
+            rules_only=any(m.rules_only for m in measures) or {e["list"] for e in listed} == {"allow"},
+            listed=tuple((str(e["list"]), _asks(e)) for e in listed),
         )  # fmt: skip
 
     def _velocity(self, a: Asked, since: int, t: Transaction, entity: Entity | None) -> Value:
@@ -344,7 +351,39 @@ class Oracle:
                 )
             )  # fmt: skip
             return Verdict()
+        if event.kind == "lists":
+            told = msgspec.json.decode(event.payload or msgspec.Raw(b"{}"))
+            if told.get("nonsense") or not (told.get("add") or told.get("remove")):
+                return Verdict(refused="control_refused")
+            gone = [_key(e) for e in (*told.get("remove", []), *told.get("add", []))]
+            self.entries = [e for e in self.entries if _key(e) not in gone] + told.get("add", [])
+            return Verdict()
         return Verdict(refused="control_unsupported")
+
+
+def _key(entry: dict[str, object]) -> tuple[object, ...]:
+    return entry["list"], entry["entity"], entry["token"]
+
+
+def _asks(entry: dict[str, object]) -> str:
+    usual = {
+        "block": "FREEZE" if entry.get("basis") == "law" else "DECLINE",
+        "watch": "STEP_UP",
+        "allow": "APPROVE",
+    }
+    return str(entry.get("action") or usual[str(entry["list"])])
+
+
+def _speaks_of(entry: dict[str, object], t: Transaction) -> bool:
+    until = entry.get("until")
+    if isinstance(until, int) and t.received_at > until:
+        return False
+    names: dict[str, list[object]] = {name: [value] for name, value in _names(t).items()}
+    names["party"] = [t.payer, t.payee, t.merchant]
+    names["account"] = [t.payer_account, t.payee_account]
+    names["issuer_country"] = [t.issuer_country]
+    names["corridor"] += [str(names["corridor"][0]).split(":")[0]]
+    return entry["token"] in names.get(str(entry["entity"]), [])
 
 
 def _names(e: Transaction | Behaviour) -> dict[str, str]:

@@ -199,7 +199,7 @@ def test_where_a_rule_decides_it_is_named(payment: tuple[View, float]) -> None:
     assert (told.decided_by, told.amount_usd, snapshot.asked) == (["R1"], None, 0)
     assert "R1" in told.text_en
     assert "R1" in told.text_zh
-    contained = counterfactual(view, 0, snapshot, LIMITS, 0.5, [], ["HOLD"])
+    contained = counterfactual(view, 0, snapshot, LIMITS, 0.5, [], [("containment", "HOLD")])
     assert contained is not None
     assert contained.decided_by == ["containment"]
     for hits in ([hit("R2", "STEP_UP")], [hit("R3", "FREEZE", shadow=True)]):

@@ -157,6 +157,7 @@ _controls = st.sampled_from([
     {"kind": "pin", "version": "p", "payload": msgspec.Raw(b'{"entity":"card","key":"card-1"}')},
     {"kind": "unpin", "version": "p", "payload": msgspec.Raw(b'{"entity":"card","key":"card-1"}')},
     {"kind": "lists", "version": "l"},
+    {"kind": "lists", "version": "l", "payload": msgspec.Raw(b'{"add":[],"nonsense":1}')},
 ])  # fmt: skip
 _scopes = st.sampled_from([
     {}, {"card": "card-0"}, {"party": "shop-1"}, {"party": "who-1", "channel": "cnp"}, {"corridor": "CN>US"},
@@ -171,6 +172,27 @@ _measures = st.one_of(
     st.fixed_dictionaries({"kind": st.just("containment"), "scope": _scopes, "rules_only": st.just(True)}),
     st.fixed_dictionaries({"kind": st.sampled_from(["containment", "limits"]), "lift": st.sampled_from("AB")}),
 )  # fmt: skip
+_entries = st.builds(
+    lambda name, of, law, action: {
+        "list": name, "entity": of[0], "token": of[1], "source": "s", "reason": "r", "confidence": 50,
+        **({"basis": "law"} if law and name == "block" else {}),
+        **({"action": action} if name == "block" and action else {}),
+    },
+    st.sampled_from(["block", "watch", "allow"]),
+    st.sampled_from([
+        ("card", "card-0"), ("card", "card-1"), ("customer", "who-1"), ("party", "who-0"), ("party", "shop-1"),
+        ("device", "dev-1"), ("corridor", "CN>US"), ("corridor", "??>??:USD:cnp"), ("bin", "400000"),
+        ("account", "acc-1"), ("issuer_country", "CN"), ("merchant", "shop-0"),
+    ]),
+    st.booleans(), st.sampled_from([None, "HOLD", "FREEZE"]),
+)  # fmt: skip
+_listings = st.builds(
+    lambda add, remove: {
+        "kind": "lists", "add": add, "remove": [{k: e[k] for k in ("list", "entity", "token")} for e in remove],
+    },
+    st.lists(_entries, min_size=1, max_size=2, unique_by=lambda e: (e["list"], e["entity"], e["token"])),
+    st.lists(_entries, max_size=2),
+)  # fmt: skip
 _back = st.integers(0, 12)
 _plans = st.one_of(
     *[st.tuples(st.just("pay"), _payments)] * 6,
@@ -182,6 +204,7 @@ _plans = st.one_of(
     st.tuples(
         st.just("measure"), st.tuples(st.sampled_from("AB"), st.sampled_from([0, HOUR, 9 * DAY]), _measures)
     ),
+    st.tuples(st.just("measure"), st.tuples(st.just("L"), st.sampled_from([0, HOUR, 9 * DAY]), _listings)),
     st.tuples(st.just("other"), st.sampled_from([b"{", b"[]", b'{"type":"transaction","id":"x"}', None])),
 )
 
@@ -208,7 +231,10 @@ def hostile(draw: st.DrawFn, most: int = 45) -> list[Entry]:
         elif kind == "measure":
             version, lasts, told = plan
             payload = {name: value for name, value in told.items() if name != "kind"}
-            if "lift" not in payload:
+            if told["kind"] == "lists":
+                ends = [{} if "basis" in e else {"until": now + lasts} for e in payload["add"]]
+                payload["add"] = [{**e, **end} for e, end in zip(payload["add"], ends, strict=True)]
+            elif "lift" not in payload:
                 payload["until"] = now + lasts
             raw = msgspec.Raw(msgspec.json.encode(payload))
             events.append(_control(times, told["kind"], version, raw))
@@ -314,10 +340,13 @@ def compare(decision: Decision, verdict: Verdict) -> None:
 
 
 def assert_contained(decision: Decision, verdict: Verdict, thresholds: Thresholds) -> None:
-    """Band, action and reasons are what the models and the measures in force ask for (the rules are shadows)."""
+    """Band, action and reasons are what models, measures in force and lists ask for (the rules are shadows)."""
     assert decision.band == thresholds.band(0.0 if verdict.rules_only else decision.risk)
     asked = thresholds.high_action if decision.explored else thresholds.action(decision.band)
-    assert decision.action == strictest([asked, *verdict.contained])  # type: ignore[list-item]
+    listed = [action for _, action in verdict.listed]
+    assert decision.action == strictest([asked, *verdict.contained, *listed])  # type: ignore[list-item]
+    shown = sorted(r.code.split(".")[1] for r in decision.reasons if r.kind == "list")
+    assert shown == sorted(name for name, _ in verdict.listed)
     assert len(verdict.contained) == sum(reason.kind == "containment" for reason in decision.reasons)
 
 

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from models.columns import Column
-from models.containment import Containment, asked, weighed
+from models.containment import Measure, asked, weighed
 from models.deciding import Judged
 from models.decision import Decision, RuleHit, Versions
 from models.engine import Engine
@@ -68,7 +68,7 @@ class Proposal:
         """The version of the model that holds now."""
         return (self._snapshot or self._engine.snapshot).version
 
-    def decide(self, judged: Judged, contained: list[list[Containment]]) -> list[Decision]:
+    def decide(self, judged: Judged, contained: list[list[Measure]]) -> list[Decision]:
         """The decisions on a batch, without reasons. contained: the measures that cover each transaction."""
         columns: dict[str, Column] = dict(judged.columns)
         columns.update(self._velocities.advance(judged.placed, judged.events, columns))
@@ -99,7 +99,7 @@ class Proposal:
         ]
 
     def _decision(
-        self, before: Decision, risk: float, hits: list[RuleHit], contained: list[Containment], explore: bool,
+        self, before: Decision, risk: float, hits: list[RuleHit], contained: list[Measure], explore: bool,
         scores: dict[str, float],
     ) -> Decision:  # fmt: skip
         band, action, explored = decide(

@@ -14,8 +14,8 @@ from dataflow.backtest.tally import Change, Changes, Hits, Payments, codes
 from dataflow.replay import BATCH, Digest, replay
 from dataflow.sources.mapping import Mapping
 from models.columns import Float
-from models.containment import Containment
-from models.deciding import Judged
+from models.containment import Measure
+from models.deciding import Judged, measures_on
 from models.decision import Decision
 from models.engine import Engine, Output
 from models.events import Label, Transaction
@@ -92,7 +92,7 @@ class Backtest:
 
     def _note(
         self, first: int, judged: Judged, before: list[Decision], after: list[Decision],
-        contained: list[list[Containment]],
+        contained: list[list[Measure]],
     ) -> None:  # fmt: skip
         """Take what the rules said, on both sides where they differ."""
         sides = [(self.hits_after, after, (self.proposal or self.engine).thresholds)]
@@ -104,14 +104,13 @@ class Backtest:
                     free = bool(judged.explore[row])
                     hits.add(first + row, decision, thresholds, contained[row], free)
 
-    def _contained(self, judged: Judged, usd: Float) -> list[list[Containment]]:
+    def _contained(self, judged: Judged, usd: Float) -> list[list[Measure]]:
         """The measures in force that cover each payment."""
-        in_force = self.engine.containments
-        if not in_force:
+        if not self.engine.containments and not len(self.engine.lists):
             return [[]] * len(judged.made)
         payments = [e for e in judged.events if type(e) is Transaction]
         return [
-            [c for c in in_force if c.covers(payment, amount)]
+            measures_on(self.engine, payment, amount)
             for payment, amount in zip(payments, usd.tolist(), strict=True)
         ]
 

@@ -19,7 +19,7 @@ import numpy as np
 from alerts.alert import needs_alert
 from dataflow.backtest.outcomes import Flags
 from models.columns import Float
-from models.containment import Containment, asked, weighed
+from models.containment import Measure, asked, weighed
 from models.decision import ACTIONS, Decision, RuleHit
 from models.hashing import Hashes
 from models.risk import Thresholds, decide
@@ -102,7 +102,7 @@ class Hits:
         row: int,
         decision: Decision,
         thresholds: Thresholds,
-        contained: list[Containment],
+        contained: list[Measure],
         explore: bool,
     ) -> None:
         """Take what the rules said of payment number `row`."""
