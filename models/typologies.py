@@ -24,8 +24,9 @@ NAMES: dict[str, tuple[str, str]] = {
     "T19": ("documents disagree", "单证不符"),
     "T20": ("list evasion", "规避名单"),
     "MODEL": ("unusual pattern (model)", "模型异常"),
+    "LIST": ("watched entity (list)", "观察名单对象"),
 }
-"""By code; MODEL stands for what no rule raised."""
+"""By code; MODEL stands for what no rule raised, LIST for what only the watch list did."""
 
 
 def name_of(code: str, language: str = "en") -> str:

@@ -28,7 +28,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "verdict.legitimate": ("legitimate", "合法"),
     "verdict.unsure": ("unsure", "不确定"),
     **{f"typology.{code}": names for code, names in NAMES.items()},
-    "typology.LIST": ("watched entity (list)", "观察名单对象"),
     "entity.card": ("card", "卡"),
     "entity.customer": ("customer", "客户"),
     "entity.device": ("device", "设备"),
