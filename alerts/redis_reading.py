@@ -4,8 +4,7 @@ Keys, all below one prefix (`tg:`):
 
     in                      input stream, field `e` = encoded event
     decisions, dead         streams, entry id `<ordinal>-0`, field `d` = JSON
-    event:<n>               event id → ordinal, one hash for each GENERATION ordinals
-    of:<kind>:<entity>      ordinals of an entity's newest decisions
+    index:<n>               event or entity → ordinal, one hash for each GENERATION ordinals (decision_index.py)
     alert:<id>[:events], alerts:<status>:<priority|newest>, alerts:open:<severity>,
     alerts:of:<kind>:<entity>, fingerprints (fingerprint → open alert), labelled:<transaction>
     alerts:due, alerts:bell, snoozes, audit… (due_list.py, rule_snoozes.py, audit_trail.py)
@@ -78,10 +77,9 @@ class RedisReading:
         return int(self._one("HGET", self._key("cursors"), "stream_time") or 0)
 
     def decision(self, event_id: str) -> bytes | None:
-        newest = self.cursors()["decisions"]
-        oldest = max(newest - self._keep, 0)
-        spans = range(newest // GENERATION, oldest // GENERATION - 1, -1)
-        found = self._many([("HGET", self._key(f"event:{n}"), event_id) for n in spans])
+        newest, oldest = self._spans()
+        spans = range(newest, oldest - 1, -1)
+        found = self._many([("HGET", self._key(f"index:{n}"), f"e:{event_id}") for n in spans])
         ordinals = [value for value in found if value is not None]
         return next(iter(self._decisions_at(ordinals[:1])), None)
 
@@ -100,9 +98,10 @@ class RedisReading:
         entries = self._one("XREVRANGE", self._key(stream), "+", "-", "COUNT", limit)
         return [fields[b"d"] for _, fields in entries]
 
-    def decisions_of(self, entity_kind: str, entity: str, limit: int) -> list[bytes]:
-        ordinals = self._one("LRANGE", self._key(f"of:{entity_kind}:{entity}"), -max(limit, 1), -1)
-        return self._decisions_at(ordinals[::-1][:limit])
+    def _spans(self) -> tuple[int, int]:
+        """Numbers of the newest and the oldest part of the index."""
+        newest = self.cursors()["decisions"]
+        return newest // GENERATION, max(newest - self._keep, 0) // GENERATION
 
     def minutes(self, since: int, until: int) -> dict[int, dict[str, float]]:
         index = self._key("minutes")

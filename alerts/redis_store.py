@@ -2,8 +2,8 @@
 
 A commit is one script call, so that readers and a crash see all of a batch or nothing of it: the server runs
 scripts one at a time and writes their effects to its log as one transaction. Batches are not cut into
-several calls, which would give up exactly that; the script walks its arguments without unpacking them, so
-that thousands of rows are no trouble (some 10 µs each, during which other clients wait).
+several calls, which would give up exactly that; the script unpacks its arguments piece by piece, so that thousands of
+rows are no trouble (some 10 µs each, during which other clients wait).
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from alerts.alert import MAX_EVENTS_KEPT, MERGE_WINDOW_MS, AlertHit, Severity, a
 from alerts.audit_trail import RedisAudit, arguments_of
 from alerts.case_work import CaseWork, Swap
 from alerts.deadlines import acknowledge_ms, warn_ms
+from alerts.decision_index import RedisHistory, indexed
 from alerts.due_list import RedisDue, schedule_of
 from alerts.fraud_cases import RedisCases
 from alerts.lifecycle import FourEyes
-from alerts.memory_store import INDEXED_ENTITIES
 from alerts.merging import amount_of
 from alerts.minutes import head_of
 from alerts.overlap import remaining
@@ -46,6 +46,7 @@ class RedisStore(
     RedisDue,
     RedisAudit,
     RedisRules,
+    RedisHistory,
     RedisResponse,
     RedisTraces,
     RedisRouting,
@@ -53,8 +54,8 @@ class RedisStore(
     """See alerts.store.Store for the meaning of each call; every failure is a StoreError.
 
     url, prefix, protocol: see RedisLink. keep_decisions: newest decisions kept for lookup and the gateway;
-    keep_of_entity: newest decisions kept for each entity, for `entity_days` after its last one. Minutes are
-    kept for `minute_days`. Alerts and the audit trail are never dropped. four_eyes: which verdicts need a second person.
+    keep_of_entity: most that are told of one entity. Minutes are kept for `minute_days`. Alerts and the audit trail are
+    never dropped. four_eyes: which verdicts need a second person.
     """
 
     def __init__(
@@ -65,7 +66,6 @@ class RedisStore(
         keep_decisions: int = 200_000,
         keep_of_entity: int = 100,
         keep_dead: int = 50_000,
-        entity_days: int = 14,
         minute_days: int = 45,
         four_eyes: FourEyes | None = None,
     ) -> None:
@@ -75,10 +75,8 @@ class RedisStore(
         self._keep_of_entity = keep_of_entity
         self._limits = {
             "keep": keep_decisions,
-            "keep_of_entity": keep_of_entity,
             "keep_dead": keep_dead,
             "keep_minutes": minute_days * 24 * 60,
-            "entity_ttl": entity_days * DAY_S,
             "minute_ttl": minute_days * DAY_S,
             "generation": GENERATION,
             "merge_window": MERGE_WINDOW_MS,
@@ -104,12 +102,15 @@ class RedisStore(
         raise StoreError(f"{self._link.where}: the cursors keep moving: a second scorer writes; stop one")
 
     def _arguments(self, batch: Commit, cursors: dict[str, int]) -> list[Argument]:
+        index = indexed([head_of(decision) for decision in batch.decisions], batch.first_decision_ordinal)
         header = {
             **self._limits,
             "now": batch.now or batch.stream_time,
             "cursors": cursors,
             "first_decision": batch.first_decision_ordinal,
             "n_decisions": len(batch.decisions),
+            "n_linked": index.linked,
+            "n_names": len(index.newest),
             "n_hits": len(batch.hits),
             "first_dead": batch.first_dead_ordinal,
             "n_dead": len(batch.dead),
@@ -117,17 +118,19 @@ class RedisStore(
             "events_in": batch.counters.events_in,
             "stream_time": batch.stream_time,
             "minutes": [
-                (str(minute), [text for name, value in fields.items() for text in (name, repr(float(value)))])
+                (
+                    str(minute),
+                    [text for name, value in fields.items() for text in (name, _written(name, value))],
+                )
                 for minute, fields in batch.minutes.items()
             ],
             "rules": self.rule_part(batch.decisions),
         }
         arguments: list[Argument] = [msgspec.json.encode(header)]
-        lists = [(kind, self._key(f"of:{kind}:")) for kind in INDEXED_ENTITIES]
-        for decision in batch.decisions:
-            head = head_of(decision)
-            keys = [key + entity for kind, key in lists if isinstance(entity := head.context.get(kind), str)]
-            arguments += (decision, head.id, len(keys), *keys)
+        for decision, before in zip(batch.decisions, index.before, strict=True):
+            arguments += (decision, before)
+        for pair in index.newest.items():
+            arguments += pair
         for hit in batch.hits:
             arguments += _hit_arguments(hit)
         arguments += [msgspec.json.encode(letter) for letter in batch.dead]
@@ -178,6 +181,11 @@ class RedisStore(
 
     def beat(self, process: str, status: dict[str, str | int | float], now: int) -> None:
         self._one("HSET", self._key("beats"), process, msgspec.json.encode({**status, "at": now}))
+
+
+def _written(name: str, value: float) -> str:
+    """A minute's counter as the script adds it: money as it is, everything else is a whole number."""
+    return repr(float(value)) if name == "amount_usd" else str(round(value))
 
 
 def _hit_arguments(hit: AlertHit) -> tuple[Argument, ...]:

@@ -1,8 +1,8 @@
 -- One batch of the scorer's output, all or nothing. Everything that can be refused is refused before the first
 -- write, since a script that fails half way is not rolled back.
 --
--- ARGV[1]: JSON header. Then for each decision: bytes, event id, number of entity lists, their keys.
--- Then for each hit HIT_FIELDS strings. Then for each dead letter its bytes.
+-- ARGV[1]: JSON header. Then for each decision: bytes, `before` (see alerts/decision_index.py). Then for each name of the
+-- index: name, its newest ordinal. Then for each hit HIT_FIELDS strings. Then for each dead letter its bytes.
 -- Answer: {'done'}, or {'moved'} when the cursors are not where the caller believed.
 local h = cjson.decode(ARGV[1])
 local HIT_FIELDS = 14
@@ -21,28 +21,57 @@ end
 
 local at = 2
 
+local PER_CALL = 1000 -- Lua's stack holds some 8,000 arguments of a call.
+
+local function generation(ordinal) return math.floor(ordinal / h.generation) end
+
+-- The newest ordinal before this batch of each name that a decision points back to, by the name's number.
+local function found_before(from)
+  local newest, asked, numbers = {}, {}, {}
+  for k = 0, h.n_linked - 1 do
+    asked[k + 1], numbers[k + 1] = ARGV[from + 2 * k], tostring(k)
+  end
+  local last = h.cursors.decisions
+  for g = generation(last), generation(math.max(last - h.keep, 0)), -1 do
+    if #asked == 0 or last == 0 then break end
+    local missing, missing_numbers = {}, {}
+    for start = 1, #asked, PER_CALL do
+      local stop = math.min(start + PER_CALL - 1, #asked)
+      local values = redis.call('HMGET', P .. 'index:' .. g, unpack(asked, start, stop))
+      for k = start, stop do
+        local value = values[k - start + 1]
+        if value then
+          newest[numbers[k]] = value
+        else
+          missing[#missing + 1], missing_numbers[#missing + 1] = asked[k], numbers[k]
+        end
+      end
+    end
+    asked, numbers = missing, missing_numbers
+  end
+  for _, number in ipairs(numbers) do newest[number] = '' end
+  return newest
+end
+
 local function write_decisions()
-  local stream = P .. 'decisions'
-  for k = 0, h.n_decisions - 1 do
-    local ordinal = string.format('%d', h.first_decision + k)
-    redis.call('XADD', stream, ordinal .. '-0', 'd', ARGV[at])
-    redis.call('HSET', P .. 'event:' .. math.floor((h.first_decision + k) / h.generation), ARGV[at + 1], ordinal)
-    local lists = tonumber(ARGV[at + 2])
-    for e = at + 3, at + 2 + lists do
-      local length = redis.call('RPUSH', ARGV[e], ordinal)
-      -- Trimming and renewing now and then instead of each time keeps a busy merchant's list cheap.
-      if length > h.keep_of_entity + 16 then redis.call('LTRIM', ARGV[e], -h.keep_of_entity, -1) end
-      if length <= 8 or length % 16 == 0 then redis.call('EXPIRE', ARGV[e], h.entity_ttl) end
-    end
-    at = at + 3 + lists
+  local stream, count = P .. 'decisions', h.n_decisions
+  if count == 0 then return end
+  local names, last = at + 2 * count, h.first_decision + count - 1
+  local newest = found_before(names)
+  for k = 0, count - 1 do
+    local before = string.gsub(ARGV[at + 1], '@(%d+)', newest)
+    redis.call('XADD', stream, string.format('%d-0', h.first_decision + k), 'd', ARGV[at], 'p', before)
+    at = at + 2
   end
-  if h.n_decisions > 0 then
-    redis.call('XTRIM', stream, 'MAXLEN', h.keep)
-    local function below(last) return math.floor(math.max(last - h.keep, 0) / h.generation) end
-    for g = below(h.cursors.decisions), below(h.first_decision + h.n_decisions - 1) - 1 do
-      redis.call('DEL', P .. 'event:' .. g)
-    end
+  local index = P .. 'index:' .. generation(last)
+  local stop = names + 2 * h.n_names - 1
+  for start = names, stop, PER_CALL do
+    redis.call('HSET', index, unpack(ARGV, start, math.min(start + PER_CALL - 1, stop)))
   end
+  at = stop + 1
+  redis.call('XTRIM', stream, 'MAXLEN', h.keep)
+  local function below(ordinal) return generation(math.max(ordinal - h.keep, 0)) end
+  for g = below(h.cursors.decisions), below(last) - 1 do redis.call('UNLINK', P .. 'index:' .. g) end
 end
 
 -- Until when every cause of the hit is snoozed for its entity at its severity; nil: at least one is not.
@@ -153,7 +182,11 @@ end
 local function write_minutes()
   for _, minute in ipairs(h.minutes) do
     local key = P .. 'minute:' .. minute[1]
-    for k = 1, #minute[2], 2 do redis.call('HINCRBYFLOAT', key, minute[2][k], minute[2][k + 1]) end
+    for k = 1, #minute[2], 2 do
+      -- Everything but money is a whole number, which costs less.
+      local add = minute[2][k] == 'amount_usd' and 'HINCRBYFLOAT' or 'HINCRBY'
+      redis.call(add, key, minute[2][k], minute[2][k + 1])
+    end
     redis.call('EXPIRE', key, h.minute_ttl)
     redis.call('ZADD', P .. 'minutes', minute[1], minute[1])
   end
