@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from alerts.memory_store import INDEXED_ENTITIES
-from alerts.minutes import DecisionHead
+from alerts.minutes import Headed
 from alerts.redis_scripts import RedisScripts
 
 
@@ -29,7 +29,7 @@ class Indexed(NamedTuple):
     linked: int
 
 
-def indexed(heads: Sequence[DecisionHead], first: int) -> Indexed:
+def indexed(heads: Sequence[Headed], first: int) -> Indexed:
     """The index's part of decisions numbered from `first` on."""
     newest: dict[str, int] = {}
     numbers: dict[str, int] = {}

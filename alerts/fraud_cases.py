@@ -64,8 +64,8 @@ class RedisCases(RedisReports):
     def remember_frauds(self, frauds: Vectors, cleared: list[int]) -> None:
         index, rows = self._key("frauds"), self._key("frauds:rows")
         commands: list[tuple[str | bytes | int, ...]] = []
-        for number in cleared:
-            commands += [("ZREM", index, number), ("HDEL", rows, number)]
+        if cleared:
+            commands += [("ZREM", index, *cleared), ("HDEL", rows, *cleared)]
         if frauds:
             last = int(self._one("INCRBY", self._key("frauds:count"), len(frauds)))
             for place, fraud in enumerate(frauds, last - len(frauds) + 1):

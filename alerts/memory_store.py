@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import get_args
 
 import msgspec
@@ -20,7 +20,7 @@ from alerts.custody.audit import SYSTEM, AuditEntry, Facts
 from alerts.due_list import MemoryDue, schedule_of
 from alerts.fraud_cases import MemoryCases
 from alerts.lifecycle import FourEyes
-from alerts.minutes import add_counts, head_of
+from alerts.minutes import Headed, add_counts, head_of
 from alerts.overlap import remaining
 from alerts.response.documents import MemoryResponse
 from alerts.response.traces import MemoryTraces
@@ -80,11 +80,10 @@ class MemoryStore(
 
     # the scorer
 
-    def commit(self, batch: Commit) -> None:
+    def commit(self, batch: Commit, heads: Sequence[Headed] | None = None) -> None:
         with self._lock:
             new = remaining(batch, self._cursors)
-            heads = [head_of(decision) for decision in new.decisions]
-            for head, decision in zip(heads, new.decisions, strict=True):
+            for head, decision in zip(map(head_of, new.decisions), new.decisions, strict=True):
                 self._decisions[head.id] = decision
                 for kind in INDEXED_ENTITIES:
                     entity = head.context.get(kind)

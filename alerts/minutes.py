@@ -10,6 +10,8 @@ A minute's key is the event time of its first millisecond (ms since the epoch, a
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import msgspec
 
 from alerts.alert import AlertHit
@@ -32,6 +34,21 @@ class DecisionHead(msgspec.Struct, gc=False):
     context: dict[str, str | float | int | None] = {}
 
 
+class Headed(Protocol):
+    """A DecisionHead, or the Decision that it would be read from."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def event_time(self) -> int: ...
+    @property
+    def risk(self) -> float: ...
+    @property
+    def action(self) -> str: ...
+    @property
+    def context(self) -> dict[str, str | float | int | None]: ...
+
+
 _heads = msgspec.json.Decoder(DecisionHead)
 
 
@@ -45,7 +62,7 @@ def minute_of(event_time: int) -> int:
     return event_time - event_time % MINUTE_MS
 
 
-def add_decision(minutes: Minutes, head: DecisionHead, sign: int = 1) -> None:
+def add_decision(minutes: Minutes, head: Headed, sign: int = 1) -> None:
     """Add (sign 1) or take out (sign -1) what one decision counts for."""
     fields = minutes.setdefault(minute_of(head.event_time), {})
     amount = head.context.get("amount_usd")

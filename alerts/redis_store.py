@@ -8,6 +8,7 @@ rows are no trouble (some 10 µs each, during which other clients wait).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import msgspec
@@ -21,7 +22,7 @@ from alerts.due_list import RedisDue, schedule_of
 from alerts.fraud_cases import RedisCases
 from alerts.lifecycle import FourEyes
 from alerts.merging import amount_of
-from alerts.minutes import head_of
+from alerts.minutes import Headed, head_of
 from alerts.overlap import remaining
 from alerts.redis_reading import GENERATION, fields_of
 from alerts.redis_scripts import Argument
@@ -87,11 +88,12 @@ class RedisStore(
 
     # the scorer
 
-    def commit(self, batch: Commit) -> None:
+    def commit(self, batch: Commit, heads: Sequence[Headed] | None = None) -> None:
         for _ in range(10):
             cursors = self.cursors()
             new = remaining(batch, cursors)
-            outcome = self._run("commit", self._arguments(new, cursors))
+            told = heads[len(heads) - len(new.decisions) :] if heads is not None else None
+            outcome = self._run("commit", self._arguments(new, cursors, told))
             if outcome[0] == b"done" or not (new.decisions or new.hits or new.dead):
                 return
             if outcome[0] == b"torn":
@@ -101,8 +103,12 @@ class RedisStore(
                 )
         raise StoreError(f"{self._link.where}: the cursors keep moving: a second scorer writes; stop one")
 
-    def _arguments(self, batch: Commit, cursors: dict[str, int]) -> list[Argument]:
-        index = indexed([head_of(decision) for decision in batch.decisions], batch.first_decision_ordinal)
+    def _arguments(
+        self, batch: Commit, cursors: dict[str, int], heads: Sequence[Headed] | None
+    ) -> list[Argument]:
+        if heads is None:
+            heads = [head_of(decision) for decision in batch.decisions]
+        index = indexed(heads, batch.first_decision_ordinal)
         header = {
             **self._limits,
             "now": batch.now or batch.stream_time,

@@ -8,6 +8,7 @@ That is what makes a replay after a kill write nothing twice.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -16,6 +17,7 @@ from alerts.alert import Alert, AlertHit, Status, Verdict
 from alerts.custody.audit import AuditEntry, AuditLink
 from alerts.lifecycle import FourEyes, Step
 from alerts.merging import RuleSnooze
+from alerts.minutes import Headed
 from alerts.routing.keeping import KeepsRouting
 from alerts.routing.reconciling import Reconciliation
 from alerts.routing.why import Why
@@ -69,7 +71,9 @@ class Store(KeepsRouting, Protocol):
         """Return when everything written so far is on disk; raises StoreError when it is not in time."""
 
     # the scorer
-    def commit(self, batch: Commit) -> None: ...
+    def commit(self, batch: Commit, heads: Sequence[Headed] | None = None) -> None:
+        """heads: what `head_of` would read of each decision, or the decisions themselves, where they are at hand."""
+
     def cursors(self) -> dict[str, int]:
         """Last written ordinals: `decisions`, `hits`, `dead`."""
 

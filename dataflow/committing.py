@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from alerts.alert import AlertHit, hit_of, needs_alert
-from alerts.minutes import Minutes, add_dead, add_decision, add_hit, head_of
+from alerts.minutes import Minutes, add_dead, add_decision, add_hit
 from alerts.response.traces import Line
 from alerts.store import Commit
 from models.decision import DeadLetter, Decision, encode_decision
@@ -27,8 +27,8 @@ def commit_of(engine: Engine, output: Output, seal: Seals, now: int) -> Commit:
     counters = engine.counters
     encoded = [encode_decision(decision) for decision in output.decisions]
     minutes: Minutes = {}
-    for decision in encoded:
-        add_decision(minutes, head_of(decision))
+    for decision in output.decisions:
+        add_decision(minutes, decision)
     hits = _hits(output.decisions, counters.alerts)
     for hit in hits:
         add_hit(minutes, hit)

@@ -19,7 +19,7 @@ from dataflow.checkpoint import Checkpoints
 from dataflow.committing import Seals, alerted, commit_of, obeyed
 from dataflow.shedding import Shedding
 from dataflow.sources.stream import Packet
-from models.decision import DeadLetter, encode_decision
+from models.decision import DeadLetter, Decision, encode_decision
 from models.engine import Engine
 from models.errors import SnapshotError
 from models.events import Label
@@ -35,6 +35,7 @@ class Written(NamedTuple):
     times, ms. control, unsafe: the lane, and its entries that may hold clear personal data and must not stay there.
     obeyed: Controls that contain something from here on, or end it. alerted: the events that alerts are about.
     shed: how much decisions go without now; shed_decisions: how many went without something they were owed so far.
+    decisions: the commit's, before they were encoded.
     """
 
     commit: Commit
@@ -51,6 +52,7 @@ class Written(NamedTuple):
     alerted: list[Line]
     shed: Shed = Shed.NOTHING
     shed_decisions: int = 0
+    decisions: list[Decision] | None = None
 
 
 Artefact = Callable[[str], bytes]
@@ -104,7 +106,7 @@ class Scorer(StatefulBatchLogic[Packet, Written, int]):
             commit, output.examples, output.choices, examples + 1, repeated, output.labelled, packet.position,
             packet.entered, packet.control, [letter.place for letter in output.dead if may_be_clear(letter)],
             obeyed(packet.items, output) if packet.control else [], alerted(packet.items, commit.hits),
-            engine.shed, self._shed_decisions,
+            engine.shed, self._shed_decisions, output.decisions,
         )  # fmt: skip
 
     def _fetch(self, packet: Packet) -> None:

@@ -102,7 +102,7 @@ class Loop:
     def successor(self) -> Engine:
         """A fresh engine in the state of this one, that has counted nothing yet and does not learn."""
         engine = engine_of(
-            self._settings, learn_inline=False, settle_after_ms=SETTLE_AFTER_MS, negative_rate=0.3,
+            self._settings, learn_inline=False, settle_after_ms=SETTLE_AFTER_MS,
             evidence=self._settings.flow.evidence,
         )  # fmt: skip
         arrays, meta = freeze(self.engine)
