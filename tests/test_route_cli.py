@@ -1,0 +1,206 @@
+"""`tidegate route` and `tidegate silence` over a real store; the shipped files; the settings that were there before."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from alerts.receivers.specs import WebhookReceiver
+from alerts.redis_store import RedisStore
+from alerts.routing.plan import default_plan, load_plan, read_plan
+from dataflow.cli import main
+from dataflow.embedded import embedded
+from dataflow.sender import plan_of, receivers_of
+from dataflow.settings import load_settings
+from models.errors import SettingsError
+from tests.receiver import Hook, hook
+from tests.sending import ENV, advance, local, raise_alerts, sender_of
+
+EXAMPLE = (files("alerts") / "data" / "routing_example.toml").read_text("utf-8")
+SECRETS = {
+    "PAGERDUTY_ROUTING_KEY": "0" * 32, "SLACK_WEBHOOK_URL": "https://hooks.test/canary", "MAIL_PASSWORD": "canary"
+}  # fmt: skip
+
+WEBHOOK = WebhookReceiver(url="https://hooks.test/x", secret_env="HOOK")
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with embedded(tmp_path_factory.mktemp("valkey")) as running:
+        yield running
+
+
+@pytest.fixture
+def store(url: str) -> RedisStore:
+    redis.Redis.from_url(url).flushall()
+    return RedisStore(url)
+
+
+@pytest.fixture
+def run(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    monkeypatch.setenv("REDIS_URL", url)
+    for name, value in {**SECRETS, **ENV}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: str) -> tuple[int, str]:
+        code = main(list(words))
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    return call
+
+
+@pytest.fixture
+def receiver() -> Iterator[Hook]:
+    with hook() as running:
+        yield running
+
+
+def last(text: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(text.splitlines()[-1])
+    return found
+
+
+class TestFiles:
+    def test_the_example_is_whole_and_can_be_sent_by(self) -> None:
+        plan = read_plan(EXAMPLE, "example")
+        assert set(receivers_of(plan, SECRETS)) == {"pager", "team", "mail"}
+
+    def test_the_shipped_tree_tells_the_webhooks_that_are_set(self) -> None:
+        assert default_plan([]).receivers == {}
+        (name,) = default_plan([WEBHOOK]).receivers
+        assert name.startswith("webhook-")
+
+    def test_both_settings_at_once_are_refused_with_the_way_out(self, tmp_path: Path) -> None:
+        path = tmp_path / "routing.toml"
+        path.write_text(EXAMPLE)
+        with pytest.raises(SettingsError, match=r"move each of the latter into .*routing.toml"):
+            load_plan(path, [WEBHOOK])
+
+    def test_a_file_that_is_not_there_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(SettingsError, match=r"nowhere.toml: the routing file cannot be read"):
+            load_plan(tmp_path / "nowhere.toml", [])
+
+    def test_old_settings_still_work(self, tmp_path: Path) -> None:
+        path = tmp_path / "tidegate.toml"
+        path.write_text(
+            '[[webhooks.receivers]]\nurl = "https://hooks.test/x"\nsecret_env = "HOOK"\nmin_severity = "S1"\n'
+        )
+        settings = load_settings(path)
+        (made,) = receivers_of(plan_of(settings), ENV).values()
+        assert made.spec.known_as == "https://hooks.test/x", "ids of messages are those of before"
+
+
+class TestRoute:
+    def test_check_tells_the_mistake_and_who_would_hear(self, run: Run, tmp_path: Path) -> None:
+        path = tmp_path / "r.toml"
+        path.write_text(EXAMPLE)
+        code, said = run(
+            "route", "check", "r.toml", "--label", "severity=S1", "--label", "corridor=CN>US", "--json"
+        )
+        assert code == 0
+        assert last(said)["would take it"] == ["* / pages", "* / team-copy"]
+        assert last(said)["would hear"] == ["pager (schedule:duty)", "team"]
+        path.write_text(EXAMPLE.replace('notify = ["schedule:duty"]', 'notify = ["schedule:night"]', 1))
+        code, said = run("route", "check", "r.toml")
+        assert code == 1
+        assert "r.toml: route.routes[1] (incidents): 'schedule:night' is none of [[schedules]]" in said
+        assert "canary" not in said
+
+    def test_a_missing_secret_fails_the_check_and_can_be_left_out(
+        self, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "r.toml").write_text(EXAMPLE)
+        monkeypatch.delenv("MAIL_PASSWORD")
+        code, said = run("route", "check", "r.toml")
+        assert (code, "receiver mail: environment variable MAIL_PASSWORD holds no secret" in said) == (
+            1,
+            True,
+        )
+        assert run("route", "check", "r.toml", "--no-secrets")[0] == 0
+
+    def test_show_and_example(self, run: Run, store: RedisStore, tmp_path: Path) -> None:
+        (tmp_path / "r.toml").write_text(EXAMPLE)
+        (tmp_path / "tidegate.toml").write_text('routing = "r.toml"\n')
+        code, said = run("route", "show", "--json")
+        assert code == 0
+        told = last(said)
+        assert told["receivers"] == {"pager": "closed", "team": "closed", "mail": "closed"}
+        assert told["on_call"]["duty"] in ("duty-analyst", "duty-lead")
+        assert "pages" in run("route", "show")[1]
+        assert run("route", "example")[1] == EXAMPLE
+
+    def test_why_sent_resend_reconcile(self, run: Run, store: RedisStore, receiver: Hook) -> None:
+        now = time.time_ns() // 1_000_000
+        (alert,) = raise_alerts(store, 1, 1, now=now)
+        code, said = run("route", "why", alert.id)
+        assert (code, "the router has no record of it" in said) == (1, True)
+        assert run("route", "why", "al_none")[0] == 2
+        receiver.status = 410
+        advance(sender_of(store, [local(receiver)]), now, now + 1000)
+        code, said = run("route", "why", alert.id, "--json")
+        assert code == 0
+        (heard,) = last(said)["heard"]
+        assert (heard["code"], heard["fate"]) == ("first_notification", "dead")
+        assert "first notification of its group" in run("route", "why", alert.id)[1]
+        assert "首次通知" in run("route", "why", alert.id, "--zh")[1]
+        code, said = run("route", "reconcile", "--json")
+        assert code == 1
+        (gap,) = last(said)["gaps"]
+        assert (gap["kind"], gap["message"]) == ("dead", heard["message"])
+        (row,) = last(run("route", "sent", "--dead", "--json")[1])["messages"]
+        assert (row["message"], row["outcome"]) == (heard["message"], "dead")
+        assert heard["message"] in run("route", "sent")[1]
+        assert run("route", "resend", "msg_none", "--reason", "x")[0] == 2
+        assert run("route", "resend", heard["message"], "--reason", "it is back", "--role", "auditor")[0] == 2
+        assert run("route", "resend", heard["message"], "--reason", "it is back")[0] == 0
+        assert [one.message_id for one in store.resends()] == [heard["message"]]
+
+
+class TestSilence:
+    def test_add_list_expire(self, run: Run, store: RedisStore) -> None:
+        assert "silences" in last(run("silence", "list", "--json")[1])
+        code, said = run(
+            "silence",
+            "add",
+            "corridor=CN>*",
+            "severity<=S2",
+            "--for",
+            "2h",
+            "--reason",
+            "planned work",
+            "--json",
+        )
+        assert code == 0
+        made = last(said)
+        assert made["ends_at"] - made["starts_at"] == 2 * 3_600_000
+        assert made["actor"] == "analyst"
+        assert "planned work" in run("silence", "list")[1]
+        assert run("silence", "expire", made["id"], "--reason", "done", "--role", "analyst")[0] == 2
+        assert run("silence", "expire", made["id"], "--reason", "done")[0] == 0
+        assert run("silence", "expire", made["id"], "--reason", "done")[0] == 2
+        assert [e.action for e in store.audit_of("silence", made["id"], 9)] == ["added", "expired"]
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ("corridor", "--for", "2h"),
+            ("corridor=x", "--for", "soon"),
+            ("corridor=x", "--for", "40d"),
+            ("a<=S2", "--for", "1h"),
+        ],
+    )
+    def test_what_makes_no_silence_is_told(self, run: Run, store: RedisStore, words: tuple[str, ...]) -> None:
+        code, said = run("silence", "add", *words, "--reason", "x")
+        assert code == 2
+        assert said.startswith("tidegate: ")
+        assert store.silences() == []
