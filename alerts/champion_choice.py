@@ -6,6 +6,7 @@ The command line and the console both choose through here.
 from __future__ import annotations
 
 from alerts.custody.audit import AuditEntry
+from alerts.rights import require
 from alerts.store import Store
 from models.champions import AUTOMATIC, COLUMNS
 from models.errors import SettingsError
@@ -15,12 +16,13 @@ MOST_REASON, MOST_ACTOR = 200, 128
 """Characters of a reason and of an actor."""
 
 
-def choose_champion(store: Store, name: str, actor: str, reason: str, now: int) -> str:
+def choose_champion(store: Store, name: str, actor: str, role: str, reason: str, now: int) -> str:
     """Put the choice into the control lane and the audit chain, on disk when this returns; its place in the lane.
 
-    name: a candidate, or AUTOMATIC to end the pin. now: the wall clock, ms. Raises SettingsError for a choice that
-    cannot be, StoreError when it could not be written.
+    name: a candidate, or AUTOMATIC to end the pin. now: the wall clock, ms. Raises RefusedError for a role that may
+    not choose, SettingsError for a choice that cannot be, StoreError when it could not be written.
     """
+    require(role, right(name))
     actor, reason = told_by(actor, reason)
     if name not in (AUTOMATIC, *COLUMNS):
         raise SettingsError(f"there is no candidate {name!r}: choose one of {', '.join(COLUMNS)}")
@@ -29,7 +31,7 @@ def choose_champion(store: Store, name: str, actor: str, reason: str, now: int) 
         raise SettingsError("no candidate is pinned: `tidegate models list` shows who serves")
     event = choice(name, actor, reason, store.stream_time() or now, now)
     entry = AuditEntry(
-        actor, "operator", "released" if name == AUTOMATIC else "pinned", "champion", name, now, reason,
+        actor, role, "released" if name == AUTOMATIC else "pinned", "champion", name, now, reason,
         before=None if report is None else {"champion": report.champion, "pinned": report.pinned},
     )  # fmt: skip
     place = store.send_control(event, entry)
@@ -49,6 +51,11 @@ def told_by(actor: str, reason: str) -> tuple[str, str]:
             f"reason and actor: give one line of at most {MOST_REASON} and {MOST_ACTOR} characters"
         )
     return actor, reason
+
+
+def right(name: str) -> str:
+    """The right it takes to choose this (alerts/rights.py)."""
+    return "model.unpin" if name == AUTOMATIC else "model.pin"
 
 
 def choice(name: str, actor: str, reason: str, at: int, now: int) -> Control:

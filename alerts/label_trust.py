@@ -6,6 +6,7 @@ import hashlib
 
 from alerts.champion_choice import told_by
 from alerts.custody.audit import AuditEntry
+from alerts.rights import require
 from alerts.store import Store
 from models.errors import SettingsError
 from models.events import Control
@@ -14,12 +15,13 @@ MOST_NAME = 128
 """Characters of an event's version."""
 
 
-def trust_labels(store: Store, name: str, actor: str, reason: str, now: int) -> str:
+def trust_labels(store: Store, name: str, actor: str, role: str, reason: str, now: int) -> str:
     """Put the trust into the control lane and the audit chain, on disk when this returns; its place in the lane.
 
-    name: as the report tells it, `actor:alice`. now: the wall clock, ms. Raises SettingsError for a source that learning
-    does not hold back, StoreError when it could not be written.
+    name: as the report tells it, `actor:alice`. now: the wall clock, ms. Raises RefusedError for a role that may not,
+    SettingsError for a source that learning does not hold back, StoreError when it could not be written.
     """
+    require(role, "model.trust")
     actor, reason = told_by(actor, reason)
     report = store.learner_report()
     surges = [] if report is None else report.surges
@@ -36,9 +38,7 @@ def trust_labels(store: Store, name: str, actor: str, reason: str, now: int) -> 
         id=f"trust-{hashlib.sha256(name.encode()).hexdigest()[:16]}-{now}", event_time=at, received_at=at,
         kind="trust", version=name, actor=actor, reason=reason,
     )  # fmt: skip
-    entry = AuditEntry(
-        actor, "operator", "trusted", "labels", name, now, reason, before={"learning": states[name]}
-    )
+    entry = AuditEntry(actor, role, "trusted", "labels", name, now, reason, before={"learning": states[name]})
     place = store.send_control(event, entry)
     store.wait_durable()
     return place

@@ -20,6 +20,7 @@ from alerts.custody.audit import SYSTEM, AuditEntry, Facts
 from alerts.due_list import MemoryDue, schedule_of
 from alerts.fraud_cases import MemoryCases
 from alerts.lifecycle import FourEyes
+from alerts.memory_jobs import MemoryJobs
 from alerts.minutes import Headed, add_counts, head_of
 from alerts.overlap import remaining
 from alerts.response.documents import MemoryResponse
@@ -39,6 +40,7 @@ class MemoryStore(
     MemoryCases,
     MemorySnoozes,
     MemoryDue,
+    MemoryJobs,
     MemoryAudit,
     MemoryRules,
     MemoryResponse,

@@ -24,6 +24,7 @@ from alerts.lifecycle import FourEyes
 from alerts.merging import amount_of
 from alerts.minutes import Headed, head_of
 from alerts.overlap import remaining
+from alerts.redis_jobs import RedisJobs
 from alerts.redis_reading import GENERATION, fields_of
 from alerts.redis_scripts import Argument
 from alerts.response.documents import RedisResponse
@@ -45,6 +46,7 @@ class RedisStore(
     RedisCases,
     RedisSnoozes,
     RedisDue,
+    RedisJobs,
     RedisAudit,
     RedisRules,
     RedisHistory,

@@ -15,6 +15,7 @@ import msgspec
 
 from alerts.alert import Alert, AlertHit, Status, Verdict
 from alerts.custody.audit import AuditEntry, AuditLink
+from alerts.jobs import Jobs
 from alerts.lifecycle import FourEyes, Step
 from alerts.merging import RuleSnooze
 from alerts.minutes import Headed
@@ -56,7 +57,7 @@ class Conflict(msgspec.Struct, frozen=True):
     current: Alert
 
 
-class Store(KeepsRouting, Protocol):
+class Store(Jobs, KeepsRouting, Protocol):
     """See the module's docstring. Times are ms since the epoch; the caller's clock comes in as `now`.
 
     four_eyes: which verdicts need a second person; set by whoever opens the store.

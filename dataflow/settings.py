@@ -71,6 +71,15 @@ class SimulatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     rate: float = 20.0
 
 
+class JobSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Long work that the console asks for. recordings: folder of recorded streams; empty: `recordings` in the data
+    directory. time_limit_s: a job that takes longer is ended.
+    """
+
+    recordings: str = ""
+    time_limit_s: float = 3600.0
+
+
 class WebhookSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Receivers of signed webhooks without a routing file, and the console's address as receivers can reach it."""
 
@@ -96,6 +105,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     simulator: SimulatorSettings = SimulatorSettings()
     serve: ServeSettings = ServeSettings()
     costs: CostSettings = CostSettings()
+    jobs: JobSettings = JobSettings()
     four_eyes: FourEyes = FourEyes()
     webhooks: WebhookSettings = msgspec.field(default_factory=WebhookSettings)
     emergency: EmergencySettings = EmergencySettings()
@@ -105,6 +115,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     def directory(self) -> Path:
         """The data directory, absolute."""
         return Path(self.data_dir).absolute()
+
+    @property
+    def recordings(self) -> Path:
+        """Where recorded streams for jobs are, absolute."""
+        return (
+            Path(self.jobs.recordings).absolute() if self.jobs.recordings else self.directory / "recordings"
+        )
 
 
 def load_settings(path: Path | None) -> Settings:

@@ -11,8 +11,9 @@ TidegateError
 ├── IncidentError       an incident, a containment or a plan does not allow what was asked
 ├── CustodyError        keys, pseudonyms or envelopes
 ├── PlanError           an emergency plan, its contacts, letters or deadlines cannot be read or used
-└── StoreError          the store refused or cannot be reached
-    └── RefusedError    a person may not do this, or not now: role, four eyes, or the state of the thing
+├── StoreError          the store refused or cannot be reached
+│   └── RefusedError    a person may not do this, or not now: role, four eyes, or the state of the thing
+└── JobError            a job cannot be asked for or done as it is
 """
 
 from __future__ import annotations
@@ -76,3 +77,7 @@ class RefusedError(StoreError):
 
 class PlanError(TidegateError):
     """An emergency plan, its contacts, letters or deadlines cannot be read, or not be used as asked."""
+
+
+class JobError(TidegateError):
+    """A job cannot be asked for or done as it is."""

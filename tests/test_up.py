@@ -27,7 +27,7 @@ from tests.receiver import SECRET, Inbox, receiver
 
 ROOT = Path(__file__).resolve().parent.parent
 RULES = ROOT / "models" / "rules" / "packs" / "core.toml"
-CHILDREN = ("console", "sender", "clerk", "incidents", "learner", "scorer", "serve", "simulator")
+CHILDREN = ("console", "jobs", "sender", "clerk", "incidents", "learner", "scorer", "serve", "simulator")
 MARKED = """
 
 [[rule]]

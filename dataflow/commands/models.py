@@ -116,7 +116,7 @@ def _choose(args: argparse.Namespace, settings: Settings) -> int:
     name = AUTOMATIC if args.verb == "unpin" else args.name
     reason, actor = args.reason.strip(), (args.actor or settings.console.actor).strip()
     store = RedisStore(address_of(settings))
-    entry = choose_champion(store, name, actor, reason, time.time_ns() // 1_000_000)
+    entry = choose_champion(store, name, actor, settings.console.role, reason, time.time_ns() // 1_000_000)
     told = {"champion": name, "actor": actor, "reason": reason, "entry": entry}
     showing.show(told, f"models {args.verb}", as_json=args.json)
     return 0
@@ -149,7 +149,8 @@ def _trust(args: argparse.Namespace, settings: Settings) -> int:
 
     actor = args.actor or settings.console.actor
     store = RedisStore(address_of(settings))
-    entry = trust_labels(store, args.name, actor, args.reason, time.time_ns() // 1_000_000)
+    role = settings.console.role
+    entry = trust_labels(store, args.name, actor, role, args.reason, time.time_ns() // 1_000_000)
     told = {"trusted": args.name, "actor": actor.strip(), "reason": args.reason.strip(), "entry": entry}
     showing.show(told, "models trust", as_json=args.json)
     return 0

@@ -75,7 +75,9 @@ def _load(args: argparse.Namespace) -> int:
     store = RedisStore(address_of(settings))
     event = _control(text, args.file.name, pack.version, settings.console.actor, store.stream_time())
     now, actor = time.time_ns() // 1_000_000, settings.console.actor
-    record = AuditEntry(actor, "operator", "loaded", "rules", pack.version, now, event.reason or "")
+    record = AuditEntry(
+        actor, settings.console.role, "loaded", "rules", pack.version, now, event.reason or ""
+    )
     entry = store.send_control(event, record)
     store.wait_durable()
     showing.show(

@@ -28,7 +28,7 @@ from models.errors import SettingsError, StoreError
 from models.money import DAY_MS
 
 NAME = "up"
-HELP = "start everything on this machine: store, scorer, learner, senders, clerk, incident watch, simulator, console"
+HELP = "start all on this machine: store, scorer, learner, senders, clerk, incident watch, jobs, simulator, console"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -135,7 +135,7 @@ def _start(
               settings.console.address), logs / "console.log", {**where, "TIDEGATE_CONSOLE": str(console)})
     )  # fmt: skip
     serving = ("serve",) if settings.serve.port else ()
-    for name in ("sender", "clerk", "incidents", "learner", "scorer", *serving):
+    for name in ("jobs", "sender", "clerk", "incidents", "learner", "scorer", *serving):
         supervisor.add(
             Child(name, python("dataflow.cli", "worker", name, *common), logs / f"{name}.log", where)
         )

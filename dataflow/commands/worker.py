@@ -6,19 +6,19 @@ import argparse
 import sys
 from pathlib import Path
 
-from dataflow.settings import load_settings, read_resolved, store_url
+from dataflow.settings import Settings, load_settings, read_resolved, store_url
 from models.errors import SettingsError
 
 NAME = "worker"
-HELP = "run one process (scorer, learner, sender, clerk, incidents, serve, simulator) under a supervisor of your own"
+HELP = "run one process (scorer, learner, sender, clerk, incidents, jobs, serve, simulator) under your own supervisor"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument(
         "process",
-        choices=("scorer", "learner", "sender", "clerk", "incidents", "serve", "simulator"),
-        help="which process",
+        choices=("scorer", "learner", "sender", "clerk", "incidents", "jobs", "job", "serve", "simulator"),
+        help="which process (job: the one that `jobs` starts for each job)",
     )
     parser.add_argument(
         "--config", type=Path, help="tidegate.toml (default: ./tidegate.toml if there is one)"
@@ -52,7 +52,31 @@ def run(args: argparse.Namespace) -> int:
         worker.run_incidents(settings, url)
     elif args.process == "serve":
         worker.run_serve(settings, url)
+    elif args.process == "jobs":
+        _jobs(args, settings, url)
+    elif args.process == "job":
+        from dataflow.jobs.process import work
+
+        return work(settings, url, worker.stop, sys.stdin.buffer)
     else:
         worker.run_simulator(settings, url, args.start)
     sys.stdout.flush()
     return 0
+
+
+def _jobs(args: argparse.Namespace, settings: Settings, url: str) -> None:
+    """Do what people ask for in the console, each job in a process of its own."""
+    from alerts.redis_link import RedisLink
+    from alerts.redis_store import RedisStore
+    from dataflow.jobs.worker import JobWorker
+    from dataflow.supervise import python
+    from dataflow.worker import ring_of, stop
+
+    ring_of(settings)
+    named = [("--resolved", args.resolved), ("--config", args.config)]
+    given = [word for name, path in named if path is not None for word in (name, str(path))]
+    command = python("dataflow.cli", "worker", "job", *given)
+    limit = settings.jobs.time_limit_s
+    JobWorker(RedisStore(url), RedisLink(url), command, settings.recordings, limit).run(
+        stop.is_set, stop.wait
+    )

@@ -50,6 +50,13 @@ def load_pack(source: Path | str, *, name: str = "", features: Mapping[str, Kind
     return pack
 
 
+def extended(pack: Pack, more: Pack) -> Pack:
+    """The rules of `pack` with those of `more` beside them; one of the same id takes the place of the old one."""
+    rules = {rule.id: rule for rule in (*pack.rules, *more.rules)}
+    name = f"{pack.name} + {more.name}"
+    return Pack(name, _version(name, list(rules.values())), tuple(rules.values()), more.text)
+
+
 @cache
 def default_pack() -> Pack:
     """The pack that comes with Tidegate, checked against the feature catalogue."""
