@@ -13,7 +13,7 @@ from models.errors import SettingsError
 
 HERE = Path(__file__).parent
 # The folder is not called `pages`: Streamlit runs such files without this frame when a link opens one.
-PAGES = ("overview", "queue", "monitoring")
+PAGES = ("overview", "queue", "monitoring", "models")
 
 
 def main() -> None:

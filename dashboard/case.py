@@ -9,10 +9,11 @@ import streamlit as st
 from alerts.alert import Alert
 from alerts.store import Conflict
 from dashboard import charts, measures, theme
-from dashboard.data import LEASE_MS, Case, Pulse, Reading
+from dashboard.data import LEASE_MS
 from dashboard.desk import Desk
 from dashboard.evidence import draw_evidence
 from dashboard.formats import amount_of, short, usd, utc, utc_html
+from dashboard.readings import Case, Pulse, Reading
 from dashboard.text import name_of
 from dashboard.verbs import Deed, held_by_other, judge, move, undo
 from models.errors import StoreError

@@ -1,4 +1,4 @@
-"""Data → plotly Figure. Nothing here reads a store or draws on a page.
+"""Data → plotly Figure; the models have theirs in model_charts.py. Nothing here reads a store or draws on a page.
 
 Every trace sets its colour (plotly's traces do not follow the page's theme), every live figure keeps its zoom
 (`uirevision`) and has a fixed vertical range where the scale is known.
@@ -9,22 +9,19 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from dashboard import theme
 from dashboard.formats import moment
 from dashboard.measures import Minutes, number, risk_quantile
-from models.costs import TradeOff
 from models.decision import ACTIONS, Decision, Reason
 
 CONFIG = {"displayModeBar": False, "responsive": True}
-MOST_POINTS = 400
-"""Points of a curve that are drawn; a browser need not see more."""
 
 
-def _dress(figure: Any, height: int, dark: bool, key: str) -> Any:
+def dress(figure: Any, height: int, dark: bool, key: str) -> Any:
+    """Colours, fonts and margins of every chart; `key` keeps its zoom between drawings."""
     ink, grid = theme.ink(dark), theme.grid(dark)
     figure.update_layout(
         height=height,
@@ -38,8 +35,9 @@ def _dress(figure: Any, height: int, dark: bool, key: str) -> Any:
         hovermode="x unified",
         separators=".,",
     )
-    figure.update_xaxes(gridcolor=grid, zeroline=False, automargin=True)
-    figure.update_yaxes(gridcolor=grid, zeroline=False, automargin=True)
+    axis = {"gridcolor": grid, "zeroline": False, "automargin": True, "title_font_size": 13}
+    figure.update_xaxes(**axis)
+    figure.update_yaxes(**axis)
     return figure
 
 
@@ -73,7 +71,7 @@ def risk_over_time(
         )
     figure.update_yaxes(range=[0, 1.04], tickformat=".1f", title=names["risk"])
     figure.update_xaxes(range=[moment(span[0]), moment(span[1])])
-    return _dress(figure, 268, dark, "risk")
+    return dress(figure, 268, dark, "risk")
 
 
 def outcomes_over_time(
@@ -112,7 +110,7 @@ def outcomes_over_time(
     figure.update_layout(barmode="stack", bargap=0.15)
     figure.update_yaxes(rangemode="tozero")
     figure.update_xaxes(range=[moment(span[0]), moment(span[1])])
-    return _dress(figure, 268, dark, "outcomes")
+    return dress(figure, 268, dark, "outcomes")
 
 
 def reason_bars(reasons: list[Reason], language: str, dark: bool) -> Any:
@@ -153,7 +151,7 @@ def reason_bars(reasons: list[Reason], language: str, dark: bool) -> Any:
     low = 1.3 * against - 0.12 * reach if against < 0 else 0.0
     figure.update_xaxes(range=[low, reach], showticklabels=False, showgrid=False)
     figure.update_yaxes(range=[len(reasons) - 0.6, -0.85], showticklabels=False, showgrid=False)
-    _dress(figure, 20 + 44 * max(len(reasons), 1), dark, "reasons")
+    dress(figure, 20 + 44 * max(len(reasons), 1), dark, "reasons")
     figure.update_layout(hovermode="closest")
     return figure
 
@@ -192,54 +190,6 @@ def timeline(payments: list[Decision], here: str, names: dict[str, str], dark: b
         pad = max((max(times) - min(times)) // 20, 1_800_000)
         figure.update_xaxes(range=[moment(min(times) - pad), moment(max(times) + pad)])
     figure.update_yaxes(rangemode="tozero", title="USD", tickformat=",.0f")
-    _dress(figure, 200, dark, f"timeline:{here}")
+    dress(figure, 200, dark, f"timeline:{here}")
     figure.update_layout(hovermode="closest")
     return figure
-
-
-def cost_trade_off(curve: TradeOff, now: float, names: dict[str, str], dark: bool) -> Any:
-    """Cost a day over alerts a day, with recall and precision on the right; marks the cheapest point and today's.
-
-    now: the threshold in force. names: `cost`, `recall`, `precision`, `alerts`, `share`, `best` and `now`.
-    """
-    count = len(curve.threshold)
-    spread = np.linspace(0, count - 1, min(count, MOST_POINTS)).round().astype(int)
-    present = max(int(np.searchsorted(-curve.threshold, -now, side="right")) - 1, 0)
-    at = np.unique([*spread, curve.best, present])
-    figure = make_subplots(specs=[[{"secondary_y": True}]])
-    lines = (
-        ("cost", curve.cost_per_day, theme.VERMILION, "USD %{y:,.2f} · ≥ %{customdata:.3f}"),
-        ("recall", curve.recall, theme.BLUE, "%{y:.1%}"),
-        ("precision", curve.precision, theme.GREEN, "%{y:.1%}"),
-    )
-    for name, values, colour, hover in lines:
-        figure.add_trace(
-            go.Scatter(
-                x=curve.alerts_per_day[at].tolist(),
-                y=[None if np.isnan(value) else value for value in values[at].tolist()],
-                name=names[name],
-                mode="lines",
-                line={"color": colour, "width": 2},
-                customdata=curve.threshold[at].tolist(),
-                hovertemplate=hover,
-            ),
-            secondary_y=name != "cost",
-        )
-    edge = curve.threshold[curve.best]
-    best = f"{names['best']} {edge:.2f}" if np.isfinite(edge) else names["best"]
-    for index, text, side in ((curve.best, best, "top"), (present, f"{names['now']} {now:.2f}", "bottom")):
-        figure.add_vline(
-            x=float(curve.alerts_per_day[index]),
-            line={"color": theme.GREY, "width": 1, "dash": "dash"},
-            annotation={
-                "text": escape(text),
-                "font": {"color": theme.ink(dark), "size": 11},
-                "yanchor": side,
-            },
-        )
-    figure.update_xaxes(title=names["alerts"], rangemode="tozero")
-    figure.update_yaxes(title=names["cost"], rangemode="tozero", secondary_y=False)
-    figure.update_yaxes(
-        title=names["share"], range=[0, 1.04], tickformat=".0%", showgrid=False, secondary_y=True
-    )
-    return _dress(figure, 268, dark, "costs")

@@ -10,22 +10,23 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Generic, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
-import numpy as np
 
 from alerts.alert import Alert, Status, Verdict
-from alerts.custody.audit import AuditEntry
-from alerts.custody.signing import SIGNATURE_BYTES
-from alerts.routing.keeping import Delivery
+from alerts.champion_choice import choose_champion
+from alerts.job_requests import Request
+from alerts.jobs import Job
+from alerts.label_trust import trust_labels
+from alerts.rule_counts import table
 from alerts.store import Conflict, Sort, Store
+from dashboard.lookalikes import lookalikes
+from dashboard.readings import Backtests, Case, Models, Monitoring, Overview, Pulse, Reading, Rules
 from dashboard.settings import with_password
-from models.decision import Counters, DeadLetter, Decision
-from models.errors import SnapshotError, StoreError
-from models.features import for_models
-from models.serving import Snapshot
-from models.similar import SimilarFraud, nearest
+from models.decision import Decision
+from models.errors import StoreError
+from models.similar import SimilarFraud
 
 LEASE_MS = 5 * 60_000
 DAY_MS = 24 * 3_600_000
@@ -35,57 +36,17 @@ SIMILAR_FRESH_S = 30.0
 OPEN: tuple[Status, ...] = ("open", "acknowledged", "escalated", "proposed")
 VIEWS: dict[str, tuple[Status, ...]] = {"open": OPEN, "snoozed": ("snoozed",), "resolved": ("resolved",)}
 QUEUE_LENGTH = 200
+SEARCHED = 1000
+"""Alerts looked through for those of one rule."""
+MODELS_FRESH_S = 3.0
+"""The learner publishes every few minutes at most."""
+JOBS_SHOWN = 50
+RESULT_FRESH_S = 300.0
 LINKS = ("card", "customer", "device", "payee", "merchant")
 """Entities whose other payments and alerts a case shows."""
 
-Beat = dict[str, str | int | float]
 T = TypeVar("T")
 _decisions = msgspec.json.Decoder(Decision)
-
-
-class Reading(msgspec.Struct, Generic[T], frozen=True):
-    """A value with the time it was read; `error` says why it could not be renewed. value None: never read."""
-
-    value: T | None
-    as_of: int
-    error: str | None = None
-
-
-class Pulse(msgspec.Struct, frozen=True):
-    """What the status line needs. stream_time 0: nothing has been processed yet."""
-
-    stream_time: int
-    beats: dict[str, Beat]
-
-
-class Overview(msgspec.Struct, frozen=True):
-    """alerts: waiting ones by priority; resolved: newest first; minutes: chart counters of the span."""
-
-    pulse: Pulse
-    counts: dict[str, int]
-    alerts: list[Alert]
-    resolved: list[Alert]
-    minutes: dict[int, dict[str, float]]
-
-
-class Case(msgspec.Struct, frozen=True):
-    """An alert with everything beside it. links: per entity kind its name, alerts and payments."""
-
-    alert: Alert
-    links: dict[str, tuple[str, list[Alert], list[Decision]]]
-    audit: list[AuditEntry]
-
-
-class Monitoring(msgspec.Struct, frozen=True):
-    """The state of the machine. last_hour: decided per minute."""
-
-    pulse: Pulse
-    ping_ms: float
-    counters: Counters
-    cursors: dict[str, int]
-    dead: list[DeadLetter]
-    deliveries: list[Delivery]
-    minutes: dict[int, dict[str, float]]
 
 
 def connect(url: str) -> Store:
@@ -132,10 +93,20 @@ class ReadModel:
 
         return self._read(f"overview:{span_ms}", take)
 
-    def queue(self, view: str) -> Reading[list[Alert]]:
-        """Alerts of a view, in the order in which to work: risk × amount, or newest for what is resolved."""
+    def queue(self, view: str, rule: str = "") -> Reading[list[Alert]]:
+        """Alerts of a view, in the order in which to work: risk × amount, or newest for what is resolved.
+
+        rule: only alerts whose worst payment this rule hit.
+        """
         sort: Sort = "newest" if view == "resolved" else "priority"
-        return self._read(f"queue:{view}", lambda store: store.alerts(VIEWS[view], sort, QUEUE_LENGTH))
+
+        def take(store: Store) -> list[Alert]:
+            if not rule:
+                return store.alerts(VIEWS[view], sort, QUEUE_LENGTH)
+            found = store.alerts(VIEWS[view], sort, SEARCHED)
+            return [a for a in found if any(hit.id == rule for hit in a.decision.rules)][:QUEUE_LENGTH]
+
+        return self._read(f"queue:{view}:{rule}", take)
 
     def case(self, alert_id: str) -> Reading[Case | None]:
         """One alert and what is linked to it; the inner None: there is no such alert."""
@@ -145,7 +116,7 @@ class ReadModel:
         """Confirmed frauds like a payment, nearest first; the inner None: its features or its model are not kept."""
         return self._read(
             f"similar:{decision.id}:{decision.versions.model}",
-            lambda store: _similar(store, decision),
+            lambda store: lookalikes(store, decision),
             SIMILAR_FRESH_S,
         )
 
@@ -166,6 +137,52 @@ class ReadModel:
             )
 
         return self._read("monitoring", take)
+
+    def models(self) -> Reading[Models]:
+        """The Models page: what the learner tells."""
+
+        def take(store: Store) -> Models:
+            return Models(_pulse(store), store.learner_report(), store.model_changes())
+
+        return self._read("models", take, MODELS_FRESH_S)
+
+    def rules(self, days: int, settle_after_ms: int) -> Reading[Rules]:
+        """The rules over the last `days` days of the stream's own time, the running one included."""
+
+        def take(store: Store) -> Rules:
+            pulse = _pulse(store)
+            last = pulse.stream_time - pulse.stream_time % DAY_MS
+            starts = [last - n * DAY_MS for n in range(days - 1, -1, -1)]
+            found = store.rule_days(starts[0], last + DAY_MS) if pulse.stream_time else {}
+            rows = table(found, pulse.stream_time, settle_after_ms)
+            daily = {
+                row.rule: [
+                    round(found[at].counts.get(f"hits:{row.rule}", 0.0)) if at in found else 0
+                    for at in starts
+                ]
+                for row in rows
+            }
+            return Rules(pulse, rows, daily, starts)
+
+        return self._read(f"rules:{days}", take, MODELS_FRESH_S)
+
+    def backtests(self) -> Reading[Backtests]:
+        """The jobs asked for and the recordings there are."""
+        return self._read(
+            "backtests", lambda store: Backtests(_pulse(store), store.jobs(JOBS_SHOWN), store.recordings())
+        )
+
+    def job(self, job_id: str) -> Reading[Job | None]:
+        """One job; the inner None: there is no such job (any more)."""
+        return self._read(f"job:{job_id}", lambda store: store.job(job_id))
+
+    def job_result(self, job_id: str) -> Reading[dict[str, Any]]:
+        """What came of a job that is done; it does not change any more. {}: it is not kept."""
+        return self._read(
+            f"result:{job_id}",
+            lambda store: msgspec.json.decode(store.job_result(job_id) or "{}", type=dict[str, Any]),
+            RESULT_FRESH_S,
+        )
 
     # verbs; all raise StoreError when the store cannot be reached
 
@@ -192,6 +209,22 @@ class ReadModel:
     def undo(self, alert_id: str, version: int, actor: str, role: str) -> Alert | Conflict:
         """Take back a verdict; the opposite label follows as a correction."""
         return self._write(lambda store: store.undo(alert_id, version, actor, self._clock(), role))
+
+    def choose_champion(self, name: str, reason: str, actor: str, role: str) -> str:
+        """Pin a candidate, or end the pin (AUTOMATIC); its place in the control lane. Raises SettingsError too."""
+        return self._write(lambda store: choose_champion(store, name, actor, role, reason, self._clock()))
+
+    def trust_labels(self, name: str, reason: str, actor: str, role: str) -> str:
+        """Learn from a source of labels as usual again; its place in the control lane. Raises SettingsError too."""
+        return self._write(lambda store: trust_labels(store, name, actor, role, reason, self._clock()))
+
+    def request_job(self, request: Request, actor: str, role: str, key: str) -> Job:
+        """Ask for a job; the key makes it one however often it is pressed. Raises JobError too."""
+        return self._write(lambda store: store.request_job(request, actor, role, key, self._clock()))
+
+    def cancel_job(self, job_id: str, actor: str, role: str) -> bool:
+        """End a job that waits or runs; False: it was over. Raises JobError too."""
+        return self._write(lambda store: store.cancel_job(job_id, actor, role, self._clock()))
 
     def _connected(self) -> Store:
         if self._store is None:
@@ -245,27 +278,3 @@ def _case(store: Store, alert_id: str) -> Case | None:
         others = [o for o in store.alerts_of(alert.entity_kind, alert.entity, 20) if o.id != alert_id]
         links[alert.entity_kind] = (alert.entity, others, [])
     return Case(alert, links, store.audit_of("alert", alert_id, 200))
-
-
-def _similar(store: Store, decision: Decision) -> list[SimilarFraud] | None:
-    features = decision.features
-    snapshot = None if features is None else _snapshot(store, decision.versions.model)
-    if features is None or snapshot is None or features.keys() != set(snapshot.features):
-        return None
-    row = np.array(
-        [[np.nan if features[name] is None else features[name] for name in snapshot.features]],
-        dtype=np.float64,
-    )
-    return nearest(snapshot, for_models(row)[0], store.confirmed_frauds(), own=decision.id)
-
-
-def _snapshot(store: Store, version: str) -> Snapshot | None:
-    """The model a decision was made with; None when it is not kept, or is not what its name says."""
-    data = store.artefact(version)
-    if data is None:
-        return None
-    try:
-        found = Snapshot.from_bytes(data[SIGNATURE_BYTES:])
-    except SnapshotError:
-        return None
-    return found if found.version == version else None

@@ -16,6 +16,7 @@ from alerts.store import Store
 from dashboard import data, theme
 from dashboard.formats import age, utc
 from dashboard.measures import beat_time, mode_of
+from dashboard.readings import Pulse, Reading
 from dashboard.settings import ConsoleSettings, Language, load_settings
 from dashboard.text import Translate, translator
 
@@ -85,7 +86,7 @@ def desk() -> Desk:
     )
 
 
-def status_line(here: Desk, reading: data.Reading[Any], pulse: data.Pulse | None) -> None:
+def status_line(here: Desk, reading: Reading[Any], pulse: Pulse | None) -> None:
     """Symbol, word and one sentence; below it the notice while the store is down."""
     t = here.t
     wall = here.model.now()
@@ -104,7 +105,7 @@ def status_line(here: Desk, reading: data.Reading[Any], pulse: data.Pulse | None
         st.error(t("down.nothing", reason=reading.error), icon="⚠️")
 
 
-def _sentence(t: Translate, mode: theme.Mode, pulse: data.Pulse | None, wall: int) -> str:
+def _sentence(t: Translate, mode: theme.Mode, pulse: Pulse | None, wall: int) -> str:
     if mode == "down" or pulse is None:
         return ""
     if mode == "none":

@@ -9,9 +9,9 @@ import streamlit as st
 
 from alerts.custody.audit import AuditEntry
 from dashboard import charts, theme
-from dashboard.data import Case
 from dashboard.desk import Desk
 from dashboard.formats import id_html, moment, short, usd, utc
+from dashboard.readings import Case
 from dashboard.runbooks import runbooks
 from dashboard.text import Translate, name_of
 
@@ -74,7 +74,7 @@ def _rules(here: Desk, case: Case) -> None:
     blocks = []
     for hit in decision.rules:
         book = known.get(hit.id)
-        title = "" if book is None else book.title_zh if zh else book.title_en
+        title = "" if book is None else book.title(here.language)
         shadow = f' <span class="tg-tag">{escape(t("rules.shadow"))}</span>' if hit.shadow else ""
         colour = theme.ACTION_COLOUR[hit.action]
         lines = [

@@ -80,3 +80,8 @@ def amount_of(context: dict[str, str | float | int | None]) -> str:
             return money(minor, currency)
     dollars = context.get("amount_usd")
     return usd(float(dollars) if isinstance(dollars, (int, float)) else None)
+
+
+def plain(text: str) -> str:
+    """Text from outside in a Markdown line: every sign that Markdown reads as its own is escaped."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()<>#+-.!|:$~" else c for c in text)

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from alerts.alert import Alert
 from alerts.minutes import MINUTE_MS, RISK_BINS
-from dashboard.data import DAY_MS, OPEN, Beat, Pulse
+from dashboard.data import DAY_MS, OPEN
+from dashboard.readings import Beat, Pulse
 from dashboard.settings import Acknowledge
 from dashboard.theme import Mode
 from models.decision import Decision, Reason

@@ -5,11 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import measures
-from dashboard.data import Beat, Pulse
 from dashboard.desk import Desk
 from dashboard.formats import age
+from dashboard.readings import Beat, Pulse
 from dashboard.text import name_of
 
+_WELL = ("ok", "live", "running", "up", "warm-up")
 _SHOWN_APART = ("status", "restarts", "at", "pid", "model_at")
 
 
@@ -24,7 +25,7 @@ def process_table(here: Desk, pulse: Pulse, details: bool) -> None:
     columns = {
         t("col.process"): [name_of(t, "process", process) for process, _ in beats],
         t("col.status"): [_status(here, beat, clock) for _, beat in beats],
-        t("col.restarts"): [_text(here, beat.get("restarts")) for _, beat in beats],
+        t("col.restarts"): [_text(here, restarts_of(process, pulse.beats)) for process, _ in beats],
         t("col.reported"): [_reported(here, beat, clock) for _, beat in beats],
     }
     if details:
@@ -37,7 +38,7 @@ def process_table(here: Desk, pulse: Pulse, details: bool) -> None:
     if not details:
         return
     for process, beat in beats:
-        restarts = measures.whole(beat.get("restarts"))
+        restarts = restarts_of(process, pulse.beats)
         at = measures.beat_time(beat)
         if restarts and at is not None:
             st.warning(
@@ -50,6 +51,13 @@ def process_table(here: Desk, pulse: Pulse, details: bool) -> None:
             )
 
 
+def restarts_of(process: str, beats: dict[str, Beat]) -> int | None:
+    """How often it was started again: as it says itself, else as its supervisor does; None: nobody knows."""
+    own = beats.get(process, {}).get("restarts")
+    told = beats.get("supervisor", {}).get(f"{process}_restarts") if own is None else own
+    return measures.whole(told)
+
+
 def _status(here: Desk, beat: Beat, clock: int) -> str:
     at = measures.beat_time(beat)
     if at is not None and clock - at > measures.BEAT_STALE_MS:
@@ -57,7 +65,7 @@ def _status(here: Desk, beat: Beat, clock: int) -> str:
     status = beat.get("status")
     if status is None:
         return here.t("no_data")
-    return f"● {status}" if status in ("ok", "running", "up") else f"▲ {status}"
+    return f"{'●' if status in _WELL else '▲'} {name_of(here.t, 'beat', str(status))}"
 
 
 def _reported(here: Desk, beat: Beat, clock: int) -> str:

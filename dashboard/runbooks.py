@@ -1,4 +1,4 @@
-"""The rule pack as the case page needs it: title and runbook by rule id."""
+"""The rule pack as the console needs it: what a rule says and its runbook, by id."""
 
 from __future__ import annotations
 
@@ -11,11 +11,20 @@ from models.errors import RuleError
 
 
 class Runbook(msgspec.Struct, frozen=True):
-    """Title in both languages, what to do, and where the rule comes from."""
+    """A rule as people read it: title in both languages, what to do, its text, and what it stands for."""
 
     title_en: str
     title_zh: str
     runbook: str
+    text: str = ""
+    action: str = ""
+    severity: str = ""
+    typology: str = ""
+    shadow: bool = False
+
+    def title(self, language: str) -> str:
+        """The title in the reader's language."""
+        return self.title_zh if language == "zh" else self.title_en
 
 
 @st.cache_resource
@@ -27,4 +36,7 @@ def runbooks(path: str | None) -> dict[str, Runbook]:
         pack = default_pack() if path is None else load_pack(Path(path))
     except (RuleError, OSError):
         return {}
-    return {r.id: Runbook(r.title_en, r.title_zh, r.runbook) for r in pack.rules}
+    return {
+        r.id: Runbook(r.title_en, r.title_zh, r.runbook, r.text, r.action, r.severity, r.typology, r.shadow)
+        for r in pack.rules
+    }

@@ -52,6 +52,7 @@ class Acknowledge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """See the module's docstring. rules: path of the rule pack to show runbooks of; None: the default.
 
+    settle_after_ms: time after which an unlabelled payment counts as legitimate.
     freeze: no live refresh and the stream's clock instead of the wall clock, for repeatable pictures.
     """
 
@@ -64,6 +65,7 @@ class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sla_minutes: Acknowledge = Acknowledge()
     four_eyes: FourEyes = FourEyes()
     rules: str | None = None
+    settle_after_ms: int = 864_000_000
     freeze: bool = False
 
 

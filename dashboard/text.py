@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from dashboard.settings import Language
-from dashboard.words import case, frame, monitoring, names, overview, queue
+from dashboard.words import backtests, case, frame, models, monitoring, names, overview, queue, rules
 
-PLACES = (frame, overview, queue, case, monitoring, names)
+PLACES = (frame, overview, queue, case, monitoring, models, rules, backtests, names)
 EN: dict[str, str] = {key: pair[0] for place in PLACES for key, pair in place.WORDS.items()}
 ZH: dict[str, str] = {key: pair[1] for place in PLACES for key, pair in place.WORDS.items()}
 

@@ -33,6 +33,21 @@ ACTION_MARKER = {
     "DECLINE": "x",
     "FREEZE": "star",
 }
+EVENT_MARKER = {
+    "drift": ("triangle-down", ORANGE),
+    "poisoning": ("x", VERMILION),
+    "change": ("diamond", PURPLE),
+}
+EVENT_SYMBOL = {"drift": "▼", "poisoning": "✕", "change": "◆"}
+LEARNING = {"normal": ("●", GREEN), "weighed_down": ("◐", ORANGE), "frozen": ("■", VERMILION)}
+JOB = {
+    "queued": ("○", GREY),
+    "running": ("▶", BLUE),
+    "done": ("●", GREEN),
+    "failed": ("✕", VERMILION),
+    "cancelled": ("■", GREY),
+}
+RULE_STATE = {"new": "＋", "changed": "△", "removed": "−"}
 Mode = Literal["live", "stale", "replay", "down", "none"]
 MODE: dict[Mode, tuple[str, str]] = {
     "live": ("●", GREEN),
@@ -46,6 +61,11 @@ MODE: dict[Mode, tuple[str, str]] = {
 def ink(dark: bool) -> str:
     """Text colour inside charts."""
     return "#E6E6E6" if dark else "#31333F"
+
+
+def ground(dark: bool) -> str:
+    """Behind text inside charts, so that lines do not run through it."""
+    return "rgba(14,17,23,.8)" if dark else "rgba(255,255,255,.8)"
 
 
 def grid(dark: bool) -> str:
@@ -62,6 +82,7 @@ CSS = f"""<style>
 .st-key-tg-desk {{ position: fixed; top: .55rem; right: 1.2rem; width: auto; z-index: 1000000; }}
 [data-testid=stMain] [data-testid=stVerticalBlock] {{ gap: .55rem; }}
 [data-testid=stMetric] {{ padding: .35rem .7rem; }}
+[data-testid=stMetric] > div {{ padding: 0; }}
 [data-testid=stMetricValue] {{ font-size: 1.55rem; }}
 [data-testid=stMetricLabel] p {{ font-size: .85rem; }}
 .tg-status {{ font-size: .95rem; padding-top: .35rem; }}
@@ -72,6 +93,7 @@ CSS = f"""<style>
            white-space: nowrap; }}
 .tg-title {{ font-size: 1.25rem; font-weight: 650; line-height: 1.3; }}
 .tg-say {{ font-size: 1.05rem; line-height: 1.4; border-left: 4px solid {BLUE}; padding-left: .7rem; }}
+.tg-bad {{ border-left-color: {VERMILION}; }}
 dl.tg-facts {{ display: grid; margin: 0; padding: 0; grid-template-columns: max-content 1fr;
               gap: .15rem .8rem; font-size: .88rem; }}
 .tg-facts dt, .tg-facts dd {{ margin: 0; padding: 0; overflow-wrap: anywhere; }}

@@ -16,16 +16,18 @@ from alerts.store import Conflict
 from dashboard.data import VIEWS
 from dashboard.desk import desk
 from dashboard.formats import short
+from dashboard.notices import say
 from dashboard.text import name_of
 from models.errors import StoreError
 
 
 class Snapshot(msgspec.Struct):
-    """The list as it was loaded, with the analyst's own changes written over it."""
+    """The list as it was loaded, with the analyst's own changes written over it. rule: the one it is narrowed to."""
 
     view: str
     alerts: list[Alert]
     as_of: int
+    rule: str = ""
 
 
 class Deed(msgspec.Struct, frozen=True):
@@ -44,15 +46,15 @@ def judge(alert_id: str, version: int, verdict: Verdict) -> None:
     try:
         result = here.model.resolve(alert_id, version, verdict, here.actor, here.role)
     except StoreError as error:
-        return _say("error", here.t("failed", reason=error))
+        return say("error", here.t("failed", reason=error))
     if isinstance(result, Conflict):
         return _conflict(alert_id, result.current)
     st.session_state["deed"] = Deed(alert_id, result.version, "verdict", before)
     _replace(result)
     select_next(alert_id)
     if result.status == "proposed":
-        return _say("info", here.t("done.proposed", alert=short(alert_id)))
-    return _say("success", here.t(f"done.{verdict}", alert=short(alert_id), count=len(result.event_ids)))
+        return say("info", here.t("done.proposed", alert=short(alert_id)))
+    return say("success", here.t(f"done.{verdict}", alert=short(alert_id), count=len(result.event_ids)))
 
 
 def move(alert_id: str, version: int, status: Status) -> None:
@@ -62,13 +64,13 @@ def move(alert_id: str, version: int, status: Status) -> None:
     try:
         result = here.model.set_status(alert_id, version, status, here.actor, here.role)
     except StoreError as error:
-        return _say("error", here.t("failed", reason=error))
+        return say("error", here.t("failed", reason=error))
     if isinstance(result, Conflict):
         return _conflict(alert_id, result.current)
     st.session_state["deed"] = Deed(alert_id, result.version, "status", before)
     _replace(result)
     select_next(alert_id)
-    return _say("success", here.t(f"done.{status}", alert=short(alert_id)))
+    return say("success", here.t(f"done.{status}", alert=short(alert_id)))
 
 
 def undo() -> None:
@@ -76,20 +78,20 @@ def undo() -> None:
     here = desk()
     deed: Deed | None = st.session_state.get("deed")
     if deed is None:
-        return _say("info", here.t("undo.nothing"))
+        return say("info", here.t("undo.nothing"))
     try:
         if deed.kind == "verdict":
             result = here.model.undo(deed.alert_id, deed.version, here.actor, here.role)
         else:
             result = here.model.set_status(deed.alert_id, deed.version, deed.before, here.actor, here.role)
     except StoreError as error:
-        return _say("error", here.t("failed", reason=error))
+        return say("error", here.t("failed", reason=error))
     st.session_state["deed"] = None
     if isinstance(result, Conflict):
         return _conflict(deed.alert_id, result.current)
     _replace(result)
     select(deed.alert_id)
-    return _say("success", here.t("done.undo", alert=short(deed.alert_id)))
+    return say("success", here.t("done.undo", alert=short(deed.alert_id)))
 
 
 def select(alert_id: str | None) -> None:
@@ -135,12 +137,8 @@ def _conflict(alert_id: str, current: Alert) -> None:
     seen = st.session_state.get("seen", {}).get(alert_id, old.count if old else current.count)
     _replace(current)
     if current.status != "resolved" and current.count > seen:
-        return _say("warning", here.t("conflict.hits", count=current.count - seen))
+        return say("warning", here.t("conflict.hits", count=current.count - seen))
     by = current.resolved_by or current.claimed_by or "?"
     status = current.verdict or current.status
     word = name_of(here.t, "verdict" if current.verdict else "status", status)
-    return _say("warning", here.t("conflict.other", actor=by, status=word))
-
-
-def _say(kind: Literal["success", "info", "warning", "error"], text: str) -> None:
-    st.session_state["notice"] = (kind, text)
+    return say("warning", here.t("conflict.other", actor=by, status=word))

@@ -46,7 +46,8 @@ def link(monkeypatch: pytest.MonkeyPatch) -> Iterator[Breakable]:
         return found  # type: ignore[return-value]
 
     monkeypatch.setattr(data, "connect", connect)
-    monkeypatch.setattr(data, "FRESH_S", 0.0)
+    for name in ("FRESH_S", "MODELS_FRESH_S", "RESULT_FRESH_S"):
+        monkeypatch.setattr(data, name, 0.0)
     monkeypatch.setenv("REDIS_URL", "memory://")
     monkeypatch.delenv("TIDEGATE_CONSOLE", raising=False)
     st.cache_resource.clear()
@@ -106,6 +107,16 @@ def test_every_page_in_every_state(link: Breakable, page: str, language: str, st
         assert "UTC" in "".join(w.value for w in app.warning), "the last reading is shown as of its time"
         for name in ("fraud", "legitimate", "escalate", "snooze"):
             assert page != "queue" or app.button(key=name).disabled
+
+
+def test_a_process_that_does_not_count_its_restarts_has_them_told_by_the_supervisor(link: Breakable) -> None:
+    fill(link.store, now(), minutes=5)
+    link.store.beat("jobs", {"status": "live"}, now())
+    link.store.beat("supervisor", {"status": "live", "jobs_restarts": 4, "restarts": 6}, now())
+    tables = [frame.value for frame in opened("monitoring").dataframe]
+    table = next(table for table in tables if "Process" in table).set_index("Process")
+    assert table.loc["jobs", ["Status", "Restarts"]].tolist() == ["● live", "4"]
+    assert table.loc["learner", "Restarts"] == "2", "what it says itself comes first"
 
 
 def test_no_data_is_not_zero(link: Breakable) -> None:

@@ -8,10 +8,10 @@ from html import escape
 import streamlit as st
 
 from dashboard import measures
-from dashboard.data import Monitoring
 from dashboard.desk import Desk, desk, status_line
 from dashboard.formats import age, id_html, utc
 from dashboard.processes import process_table
+from dashboard.readings import Monitoring
 from dashboard.text import name_of
 from models.decision import Counters
 

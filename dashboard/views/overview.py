@@ -7,10 +7,11 @@ from html import escape
 import streamlit as st
 
 from dashboard import charts, measures, theme
-from dashboard.data import OPEN, Overview
+from dashboard.data import OPEN
 from dashboard.desk import Desk, desk, status_line
 from dashboard.formats import age, short, usd
 from dashboard.processes import process_table
+from dashboard.readings import Overview
 from dashboard.text import name_of
 
 # Span shown: (length in ms, minutes a point).

@@ -8,9 +8,11 @@ import streamlit as st
 from alerts.alert import Alert
 from dashboard import measures, theme
 from dashboard.case import draw_case
-from dashboard.data import VIEWS, Pulse, Reading
+from dashboard.data import VIEWS
 from dashboard.desk import Desk, desk, status_line
-from dashboard.formats import age, usd, utc
+from dashboard.formats import age, plain, usd, utc
+from dashboard.notices import notice
+from dashboard.readings import Pulse, Reading
 from dashboard.text import name_of
 from dashboard.verbs import Snapshot, held_by_other, select
 
@@ -24,7 +26,7 @@ def main() -> None:
     with left:
         shown = _list(here, pulse)
     with right:
-        _notice()
+        notice(toast=True)
         selected = st.session_state.get("selected")
         if selected is not None:
             st.query_params["alert"] = selected
@@ -51,18 +53,18 @@ def _list(here: Desk, pulse: Reading[Pulse]) -> Snapshot | None:
             )
             or "open"
         )
+    rule = _narrowed(here)
     shown: Snapshot | None = st.session_state.get("snapshot")
-    if shown is None or shown.view != view or not shown.as_of:
-        shown = _load(here, view)
+    if shown is None or (shown.view, shown.rule) != (view, rule) or not shown.as_of:
+        shown = _load(here, view, rule)
     with bar:
-        st.fragment(_news, run_every=here.every(4))(here, view)
+        st.fragment(_news, run_every=here.every(4))(here, view, rule)
     if not shown.as_of:
         st.caption(t("no_data"))
         return None
     if not shown.alerts:
-        (st.success if view == "open" else st.info)(
-            t("queue.empty" if view == "open" else "queue.empty_other")
-        )
+        plain = view == "open" and not rule
+        (st.success if plain else st.info)(t("queue.empty" if plain else "queue.empty_other"))
         return shown
     clock = here.now(pulse.value.stream_time if pulse.value else 0)
     st.caption(t("queue.as_of", count=len(shown.alerts), time=utc(shown.as_of)))
@@ -70,10 +72,22 @@ def _list(here: Desk, pulse: Reading[Pulse]) -> Snapshot | None:
     return shown
 
 
-def _load(here: Desk, view: str) -> Snapshot:
+def _narrowed(here: Desk) -> str:
+    """The rule whose alerts are asked for; "": all. A button takes the wish back."""
+    # Opening another page drops the query, and opening this one without it asks for all.
+    rule = st.query_params.get("rule", "")[:64]
+    if rule and st.button(
+        f"{here.t('queue.of_rule', rule=plain(rule))} ✕", key="all_rules", help=here.t("queue.all_rules")
+    ):
+        del st.query_params["rule"]
+        st.rerun()
+    return rule
+
+
+def _load(here: Desk, view: str, rule: str) -> Snapshot:
     """Take a new snapshot and select: the permalink's alert at first, else the first that nobody holds."""
-    reading = here.model.queue(view)
-    shown = Snapshot(view, list(reading.value or []), reading.as_of if reading.value is not None else 0)
+    reading = here.model.queue(view, rule)
+    shown = Snapshot(view, list(reading.value or []), reading.as_of if reading.value is not None else 0, rule)
     first_time = "snapshot" not in st.session_state
     st.session_state["snapshot"] = shown
     asked = st.query_params.get("alert") if first_time else None
@@ -90,9 +104,9 @@ def _load(here: Desk, view: str) -> Snapshot:
     return shown
 
 
-def _news(here: Desk, view: str) -> None:
+def _news(here: Desk, view: str, rule: str) -> None:
     """The button with the number of new alerts."""
-    reading = here.model.queue(view)
+    reading = here.model.queue(view, rule)
     shown: Snapshot = st.session_state["snapshot"]
     known = {a.id for a in shown.alerts}
     count = sum(a.id not in known for a in reading.value or [])
@@ -104,7 +118,7 @@ def _news(here: Desk, view: str) -> None:
         disabled=reading.error is not None,
     )
     if pressed:
-        _load(here, view)
+        _load(here, view, rule)
         # A fragment's button reruns only the fragment; the list lies outside.
         st.rerun()
 
@@ -166,19 +180,6 @@ def _who(here: Desk, alert: Alert) -> str:
     if alert.claimed_by and (alert.claimed_until or 0) > here.model.now():
         return alert.claimed_by
     return ""
-
-
-def _notice() -> None:
-    """What the last key did; it goes with the next thing the analyst does."""
-    notice = st.session_state.get("notice")
-    if notice:
-        kind, text = notice
-        if kind in ("success", "info"):
-            # A toast leaves the case where it is: the next key is pressed without looking for it again.
-            st.toast(text)
-        else:
-            {"warning": st.warning, "error": st.error}[kind](text)
-        st.session_state["notice"] = None
 
 
 main()

@@ -7,6 +7,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "page.overview": ("Overview", "总览"),
     "page.queue": ("Queue", "待办"),
     "page.monitoring": ("Monitoring", "监控"),
+    "page.models": ("Models", "模型"),
     "app.language": ("Language", "语言"),
     "app.actor": ("You are", "当前人员"),
     "app.actor_help": (

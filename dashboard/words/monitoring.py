@@ -54,12 +54,5 @@ WORDS: dict[str, tuple[str, str]] = {
     "col.receiver": ("Receiver", "接收方"),
     "col.attempt": ("Attempt", "次数"),
     "col.outcome": ("Outcome", "结果"),
-    "costs.cost": ("Cost a day, USD", "每日成本（美元）"),
-    "costs.recall": ("Frauds found", "欺诈检出率"),
-    "costs.precision": ("Alerts that are fraud", "警报准确率"),
-    "costs.alerts": ("Alerts a day", "每日警报数"),
-    "costs.share": ("Share", "比例"),
-    "costs.best": ("cheapest", "成本最低"),
-    "costs.now": ("now", "当前"),
     "processes.none": ("No process has reported.", "没有进程上报。"),
 }

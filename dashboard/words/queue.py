@@ -18,6 +18,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "没有待处理警报。新警报会以数字显示在上方按钮中。",
     ),
     "queue.empty_other": ("Nothing here.", "此处为空。"),
+    "queue.of_rule": ("Rule {rule}", "规则 {rule}"),
+    "queue.all_rules": ("Show the alerts of all rules again.", "重新显示所有规则的警报。"),
     "queue.done": ("This list is done. Load new alerts with N.", "本列表已处理完毕。按 N 载入新警报。"),
     "col.severity": ("Severity", "级别"),
     "col.amount": ("Amount", "金额"),
