@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import shutil
 import sys
+from io import BytesIO
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from tests.test_console_browser import FLAGS, settle
@@ -39,7 +41,11 @@ def main(address: str, folder: Path) -> None:
             page.wait_for_selector(".js-plotly-plot .main-svg, [data-testid=stDataFrame]", timeout=30_000)
             # Charts draw their last labels and tables their cells a moment after that.
             page.wait_for_timeout(2_500)
-            page.screenshot(path=folder / f"{name}.png")
+            picture = Image.open(BytesIO(page.screenshot())).convert("RGB")
+            # 256 colours are enough for a screen of text and lines, at a third of the size.
+            picture.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(
+                folder / f"{name}.png", optimize=True
+            )
             page.close()
         browser.close()
 
