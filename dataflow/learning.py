@@ -122,7 +122,7 @@ class LearnerProcess:
         paid_at, labelled_at, known_at = (int(fields.get(name, b"0")) for name in (b"p", b"l", b"t"))
         learnt = self._learner.learn(
             vector, fields[b"y"] == b"1", float(fields[b"w"]), int(fields[b"k"]),
-            Origin(corridor, paid_at, labelled_at, known_at, source, actor),
+            Origin(corridor, paid_at, labelled_at, known_at, source, actor, fields.get(b"b") == b"1"),
         )  # fmt: skip
         return learnt and publishes(self._learner.examples, self._every)
 

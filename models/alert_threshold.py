@@ -36,8 +36,15 @@ class AlertThreshold:
         self.high: float | None = None
         self._window = CostWindow(costs)
 
-    def add(self, at: int, risk: float, amount_usd: float, fraud: bool, weight: float, key: int) -> None:
-        """Take a settled payment with the risk it was served; what says nothing of its amount is passed over."""
+    def add(
+        self, at: int, risk: float, amount_usd: float, fraud: bool, weight: float, key: int, corrects: bool = False
+    ) -> None:  # fmt: skip
+        """Take a settled payment with the risk it was served; what says nothing of its amount is passed over.
+
+        corrects: it was settled as the opposite. A fraud that is none, and has left the window, is passed over too.
+        """
+        if corrects and not fraud and key not in self._window:
+            return
         if math.isfinite(risk) and math.isfinite(amount_usd):
             self._window.add(at, risk, max(amount_usd, 0.0), fraud, weight, key)
 

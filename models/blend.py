@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.calibration import log_odds, moments, platt, stack
+from models.settled import NOWHERE, Origin
 from models.snapshot import BASE_RATE, MODELS, NO_FLOOR, Calibration
 
 Float = npt.NDArray[np.float64]
@@ -29,14 +30,37 @@ FEWEST_FRAUDS, FEWEST_GOOD = 20, 500
 
 
 class CalibrationRing:
-    """The last KEPT settled scores in one sequence, so that the rate of frauds among them is the true one."""
+    """The last KEPT settled scores in one sequence, so that the rate of frauds among them is the true one.
+
+    A payment stands in it once, with its last label."""
 
     def __init__(self) -> None:
         self._rows: deque[tuple[float, ...]] = deque(maxlen=KEPT)
+        self._keys: deque[int] = deque(maxlen=KEPT)
+        # Which of all rows so far a payment's is.
+        self._numbers: dict[int, int] = {}
+        self._taken = 0
 
-    def add(self, scores: Float, fraud: bool, weight: float) -> None:
-        """Remember raw scores [4] given before the label was known; weight undoes every sampling."""
+    def add(self, scores: Float, fraud: bool, weight: float, key: int = -1, origin: Origin = NOWHERE) -> None:
+        """Remember raw scores [4] given before the label was known; weight undoes every sampling.
+
+        key ≥ 0 names the payment: when it comes again its label is corrected, and its scores stay what they were. One
+        that is none after all and is not kept any more adds nothing: its scores were given by models that know it.
+        """
+        number = self._numbers.get(key)
+        if number is not None:
+            at = number - (self._taken - len(self._rows))
+            self._rows[at] = (*self._rows[at][: len(MODELS)], float(fraud), float(weight))
+            return
+        if origin.corrects and not fraud:
+            return
+        if len(self._rows) == KEPT:
+            self._numbers.pop(self._keys[0], None)
+        if key >= 0:
+            self._numbers[key] = self._taken
         self._rows.append((*scores.tolist(), float(fraud), float(weight)))
+        self._keys.append(key)
+        self._taken += 1
 
     def ready(self) -> bool:
         """True when enough settled scores are kept to say how probable a score makes a fraud."""

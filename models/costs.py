@@ -100,7 +100,7 @@ class TradeOff(NamedTuple):
 class CostWindow:
     """The newest settled payments, as a ring of `settings.window_rows` rows of 48 bytes.
 
-    A payment whose label is corrected is added again under its key and replaces what was there.
+    A payment whose label is corrected is added again under its key; the risk it was decided with stays.
     """
 
     def __init__(self, settings: CostSettings) -> None:
@@ -109,6 +109,9 @@ class CostWindow:
         self._keys = np.full(self._rows.shape[0], -1, dtype=np.int64)
         self._place: dict[int, int] = {}
         self._taken = 0
+
+    def __contains__(self, key: int) -> bool:
+        return key in self._place
 
     def __len__(self) -> int:
         """Rows kept, whether or not they are too old by now."""
@@ -127,16 +130,18 @@ class CostWindow:
             raise ValueError(
                 f"payment {key}: amount {amount_usd} USD, weight {weight}: neither may be negative"
             )
-        at = self._place.get(key) if key >= 0 else None
-        if at is None:
-            at = self._taken % self.settings.window_rows
-            self._taken += 1
-            if at >= self._rows.shape[0]:
-                self._grow()
-            self._place.pop(int(self._keys[at]), None)
-            self._keys[at] = key
-            if key >= 0:
-                self._place[key] = at
+        known = self._place.get(key) if key >= 0 else None
+        if known is not None:
+            self._rows[known, 3:] = float(fraud), weight
+            return
+        at = self._taken % self.settings.window_rows
+        self._taken += 1
+        if at >= self._rows.shape[0]:
+            self._grow()
+        self._place.pop(int(self._keys[at]), None)
+        self._keys[at] = key
+        if key >= 0:
+            self._place[key] = at
         self._rows[at] = time, risk, amount_usd, float(fraud), weight
 
     def _grow(self) -> None:

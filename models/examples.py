@@ -13,7 +13,7 @@ import numpy as np
 from models.columns import Float, Interner
 from models.events import AnyEvent, Control, Label, Transaction
 from models.ledger import Walk
-from models.ledger_walk import LABEL, ROW, SEQUENCE, SKIP
+from models.ledger_walk import LABEL, ROW, SEQUENCE, SKIP, UNKNOWN
 from models.rows import Rows, corridor_of
 from models.settled import NOWHERE, Origin
 from models.vectors import UNDESCRIBED
@@ -101,7 +101,7 @@ def ripe(
     by_label = (rows.kinds[at] == LABEL) & (walk.sequences[at] == walk.outcomes[:, SEQUENCE])
     labels = iter(walk.outcomes[by_label][:, [SEQUENCE, ROW]].tolist())
     label, actors = next(labels, None), engine.actors.texts() if len(walk.examples) else []
-    for sequence, fraud, row in walk.examples.tolist():
+    for sequence, fraud, row, before in walk.examples.tolist():
         while label is not None and label[1] <= row:
             _note(engine, events[label[1]], label[0], int(known_at[label[1]]))
             label, actors = next(labels, None), engine.actors.texts()
@@ -116,6 +116,7 @@ def ripe(
             int(known_at[row]),
             SOURCES[kept.source] if kept.source != UNDESCRIBED else "",
             actors[kept.actor] if kept.actor != UNDESCRIBED else "",
+            before != UNKNOWN,
         )
         yield row, Example(kept.vector, fraud == 1, sequence, kept.weight, origin)
     while label is not None:

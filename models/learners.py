@@ -47,7 +47,7 @@ LEARNERS: list[type[OnlineLogistic | BoundedForest | RefittedBoosting | GoodHalf
 FIRST_VIEW, REFRESH = 100, 500
 """Examples after which the calibration looks through a newly compiled view of the models: the first, and each
 one after it."""
-_MAGIC = b"TGLEARN3"
+_MAGIC = b"TGLEARN4"
 
 
 class OnlineLearner:
@@ -92,7 +92,7 @@ class OnlineLearner:
 
         weight: 1/p of an example that was kept with probability p for other reasons than the sampling of
         negatives. key ≥ 0 names the transaction: when it comes again its label is corrected where examples are kept,
-        and weighed against where they are not. origin: where the payment comes from, for the report.
+        and weighed against where they are not. origin: where the payment comes from, and whether its label corrects one.
         """
         x = np.ascontiguousarray(x, dtype=np.float64)
         if x.shape != (len(self.features),):
@@ -105,18 +105,21 @@ class OnlineLearner:
         said = self._said(x, raw) if raw is not None and self._calibrated else None
         risk = math.nan if said is None else said[COLUMNS.index(self.champions.champion)]
         example = HeldBack(x, fraud, weight, key, origin)
+        if origin.corrects and self.oversight.takes_back(example):
+            return False
         if not self.oversight.admits(example, risk):
             return False
-        stands_for = weight if fraud else weight / self.negative_rate
+        stands_for = example.stands_for(self.negative_rate)
         if raw is not None:
-            self._ring.add(raw[0], fraud, stands_for)
+            self._ring.add(raw[0], fraud, stands_for, key, origin)
         if said is not None:
             self.champions.add(said, fraud, stands_for, key, origin)
-        self._take(x, example, risk, stands_for)
+        self._take(example, risk)
         return True
 
-    def _take(self, x: Float, example: HeldBack, risk: float, stands_for: float) -> None:
-        _, fraud, weight, key, origin = example
+    def _take(self, example: HeldBack, risk: float) -> None:
+        x, fraud, weight, key, origin = example
+        stands_for = example.stands_for(self.negative_rate)
         self._scale.update(x)
         row = self._scale.apply(x)
         self.oversight.learnt(row, risk, fraud, stands_for, key, origin)
@@ -124,7 +127,9 @@ class OnlineLearner:
             model.learn_one(model.inputs(row), fraud, weight)
         given = self._forest.inputs(row)  # the boosted trees read the same
         self._forest.learn_one(given, fraud, weight)
-        self._boosted.learn_one(given, fraud, weight, key)
+        # A label put right in place weighs what a payment that was not sampled weighs among those that were.
+        certain = origin.corrects and not fraud
+        self._boosted.learn_one(given, fraud, weight * self.negative_rate if certain else weight, key)
         self.examples += 1
         self.frauds += fraud
         if self.examples == FIRST_VIEW or self.examples % REFRESH == 0:
@@ -174,9 +179,7 @@ class OnlineLearner:
         before, _ = self.oversight.labels.state
         self.oversight.labels.trust(name, at, actor)
         for held in self.oversight.released(name):
-            self._take(
-                held.vector, held, math.nan, held.weight if held.fraud else held.weight / self.negative_rate
-            )
+            self._take(held, math.nan)
         after, _ = self.oversight.labels.state
         return self.champions.note(
             Change(at=at, kind="trusted", before=before, after=after, actor=actor, reason=f"{name}: {reason}")

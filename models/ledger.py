@@ -33,10 +33,11 @@ class Walk(NamedTuple):
     """Answers for each row, and the examples that came ripe.
 
     answers (n,), sequences (n,): of the transaction (new, duplicate, or labelled one). deltas (n,): change of the
-    fraud count a label makes. examples (m, 3): sequence, fraud 0/1, row at which it became known. outcomes (k, 6):
-    columns SEQUENCE, BEFORE and AFTER (UNKNOWN, GOOD or FRAUD), ROW at which it became known, RECEIVED of the
-    payment, KNOWN_AT (the clock then), both in ms. owners (k, E): the entities of that payment. settled (n,): the
-    oldest transaction with an open window, as of each row.
+    fraud count a label makes. examples (m, 4): sequence, fraud 0/1, row at which it became known, and what it was
+    settled as before (UNKNOWN for the first outcome). outcomes (k, 6): columns SEQUENCE, BEFORE and AFTER (UNKNOWN,
+    GOOD or FRAUD), ROW at which it became known, RECEIVED of the payment, KNOWN_AT (the clock then), both in ms.
+    owners (k, E): the entities of that payment. settled (n,): the oldest transaction with an open window, as of each
+    row.
     """
 
     answers: npt.NDArray[np.int8]
@@ -88,7 +89,7 @@ class Ledger:
         answers, sequences = np.empty(n, dtype=np.int8), np.empty(n, dtype=np.int64)
         deltas = np.empty(n, dtype=np.int32)
         pending = self.sequence - int(self.state[SETTLE])
-        examples = np.empty((pending + 2 * n, 3), dtype=np.int64)
+        examples = np.empty((pending + 2 * n, 4), dtype=np.int64)
         outcomes = np.empty((pending + 2 * n, 6), dtype=np.int64)
         owners = np.empty((pending + 2 * n, entities.shape[1]), dtype=np.uint64)
         settled = np.empty(n, dtype=np.int64)

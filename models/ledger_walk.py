@@ -166,6 +166,7 @@ def walk(
                         examples[found, 0] = index[at]
                         examples[found, 1] = fraud[i]
                         examples[found, 2] = i
+                        examples[found, 3] = before
                         found += 1
         while state[SETTLE] < state[NEXT]:
             row = state[SETTLE] % ring
@@ -192,6 +193,7 @@ def walk(
                 examples[found, 0] = state[SETTLE]
                 examples[found, 1] = 1 if outcome == _FRAUD else 0
                 examples[found, 2] = i
+                examples[found, 3] = UNKNOWN
                 found += 1
             state[SETTLE] += 1
         settled[i] = state[SETTLE]

@@ -44,6 +44,11 @@ class HeldBack(NamedTuple):
     key: int
     origin: Origin
 
+    def stands_for(self, negative_rate: float) -> float:
+        """Payments it stands for among all payments. A fraud that proves to be none was not sampled as good ones are."""
+        sampled = not self.fraud and not self.origin.corrects
+        return self.weight / negative_rate if sampled else self.weight
+
 
 class Oversight:
     """See the module's docstring. Can be pickled; memory is bounded."""
@@ -78,6 +83,15 @@ class Oversight:
         self.held.append(example._replace(vector=example.vector.copy()))
         return False
 
+    def takes_back(self, example: HeldBack) -> bool:
+        """True when an example corrects a label that was held back: it is forgotten, and nothing is left to be learnt."""
+        before = next((e for e in self.held if e.key == example.key >= 0), None)
+        if before is None:
+            return False
+        self.held = deque((e for e in self.held if e is not before), maxlen=HELD)
+        # Of a fraud whose good standing before was held back only the fraud is left; the rest cancels out.
+        return before.origin.corrects or not example.fraud
+
     def released(self, called: str) -> list[HeldBack]:
         """Take out what was held back of a source (`actor:alice`), oldest first."""
         of = [
@@ -90,9 +104,11 @@ class Oversight:
         """Take an example that is learnt: its row on the running scale, and the risk it was served before."""
         self._recent[self._learnt % RECENT] = row.raw
         self._learnt += 1
-        self.marks.extend(self.drift.add(origin.known_at, risk, fraud, row.squash))
+        if fraud or not origin.corrects:
+            self.marks.extend(self.drift.add(origin.known_at, risk, fraud, row.squash))
         if self._amount is not None:
-            self.threshold.add(origin.paid_at, risk, float(row.raw[self._amount]), fraud, weight, key)
+            amount = float(row.raw[self._amount])
+            self.threshold.add(origin.paid_at, risk, amount, fraud, weight, key, origin.corrects)
 
     @property
     def recent(self) -> Float:

@@ -20,7 +20,8 @@ class Origin(NamedTuple):
     """Where an example comes from. paid_at, labelled_at, known_at: ms, by the stream's clock; 0 where not known.
 
     labelled_at: when its label arrived, 0 if none came until the outcome window closed. known_at: when it was learnt.
-    source, actor: of that label (models.events.Label), "" where there is none.
+    source, actor: of that label (models.events.Label), "" where there is none. corrects: the payment had been settled
+    as the opposite, by another label or by silence.
     """
 
     corridor: str = ""
@@ -29,6 +30,7 @@ class Origin(NamedTuple):
     known_at: int = 0
     source: str = ""
     actor: str = ""
+    corrects: bool = False
 
 
 NOWHERE = Origin()
@@ -66,11 +68,14 @@ class SettledWindow:
     def add(self, risks: Float, fraud: bool, weight: float, key: int, origin: Origin) -> bool:
         """Take an example; False when it only corrects the label of one in the window.
 
-        Its payment has been learnt by then, and what candidates say of it is no test of them any more.
+        Its payment has been learnt by then, and what candidates say of it is no test of them any more. A fraud that
+        has left the window and is none after all adds nothing either: it would stand for good payments twice.
         """
         known = self._slots.get(key) if key >= 0 else None
         if known is not None:
             self._fraud[known], self._weight[known] = fraud, weight
+            return False
+        if origin.corrects and not fraud:
             return False
         slot = self._count % len(self._weight)
         if self._slots.get(self._keys[slot]) == slot:

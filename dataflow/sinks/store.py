@@ -175,6 +175,7 @@ def learner_entries(written: Written) -> list[tuple[tuple[int, int], dict[str, A
             "v": np.asarray(example.vector, dtype=np.float32).tobytes(), "y": int(example.fraud),
             "k": example.key, "w": example.weight, "o": origin.corridor, "p": origin.paid_at,
             "l": origin.labelled_at, "t": origin.known_at, "s": origin.source, "a": origin.actor,
+            "b": int(origin.corrects),
         }  # fmt: skip
         entries.append(((ordinal, 0), fields))
     return sorted(entries, key=lambda entry: entry[0])
