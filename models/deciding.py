@@ -41,7 +41,7 @@ class Judged(NamedTuple):
 
     placed: the rows that took part, with their slots; events: theirs. columns: what rules can speak of, one element a
     transaction. view: what features are computed from; vectors: as the models saw them. explore (m,): as in
-    `decisions_of`. made: the decisions, in order.
+    `decisions_of`. edges: band edges of each transaction. made: the decisions, in order.
     """
 
     placed: Placed
@@ -50,6 +50,7 @@ class Judged(NamedTuple):
     view: View
     vectors: Float
     explore: np.ndarray
+    edges: list[Thresholds]
     made: list[Decision]
 
 
@@ -79,7 +80,7 @@ def decisions_of(
         hit_rows.setdefault(row, []).append(rule)
     risks, exploring = scored.risk.tolist(), explore.tolist()
     measured = bool(engine.containments) or len(engine.lists) > 0
-    edges = {snapshot: _edges(engine, snapshot) for snapshot in dict.fromkeys(scored.snapshots)}
+    edges = {snapshot: edges_of(engine, snapshot) for snapshot in dict.fromkeys(scored.snapshots)}
     quiet = _quiet(edges, scored)
     usd = np.asarray(columns["amount_usd"]).tolist()
     owed: dict[int, _Owed] = {}
@@ -137,7 +138,7 @@ def decisions_of(
     return out
 
 
-def _edges(engine: Engine, snapshot: Snapshot) -> Thresholds:
+def edges_of(engine: Engine, snapshot: Snapshot) -> Thresholds:
     """Band edges for what this snapshot scored: the ones it brings, unless the settings or an operator fix them."""
     fixed = engine.settings.alert_threshold == "fixed" or engine.thresholds != engine.settings.thresholds
     return engine.thresholds if fixed else engine.thresholds.moved(snapshot.high)

@@ -16,7 +16,7 @@ import numpy as np
 from models.columns import ENTITIES, Column, Float, Interner
 from models.containment import Containment
 from models.controls import apply_control
-from models.deciding import Judged, Scored, decisions_of
+from models.deciding import Judged, Scored, decisions_of, edges_of
 from models.decision import Counters, DeadLetter, Decision
 from models.engine_settings import EngineSettings
 from models.events import Control, Heartbeat, Label, Settlement, Transaction
@@ -202,7 +202,9 @@ class Engine:
         )
         made = decisions_of(self, payments, everything, values, vectors, view, scored, late, explore)
         if self.beside is not None:
-            self.beside(Judged(placed, events, everything, view, vectors, explore, made))
+            by_model = {snapshot: edges_of(self, snapshot) for snapshot in dict.fromkeys(scored.snapshots)}
+            edges = [by_model[snapshot] for snapshot in scored.snapshots]
+            self.beside(Judged(placed, events, everything, view, vectors, explore, edges, made))
         self._forgo(sequences, made)
         self.counters.decided += len(made)
         self.counters.late += int(late.sum())

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from dataflow.assemble import engine_of
+from dataflow.replay import replay
 from dataflow.settings import Settings
 from dataflow.sources.files import RawItem
 from models.alert_threshold import POINTS, AlertThreshold
@@ -17,9 +18,13 @@ from models.engine_settings import EngineSettings
 from models.events import Control, Transaction, encode
 from models.learners import OnlineLearner
 from models.risk import Thresholds
+from models.rules.pack import default_pack
 from models.serving import Snapshot, untrained_body
 from models.snapshot import decode
 from models.snapshot import encode as encode_snapshot
+from tests.streams import record
+from tests.test_backtest import backtest, found
+from tests.test_backtest import engine as steady
 from tests.test_learners import stream
 
 DAY = 86_400_000
@@ -169,3 +174,21 @@ def test_decisions_follow_the_snapshots_threshold_unless_it_is_fixed_or_an_opera
     )  # fmt: skip
     assert not costed.step([RawItem("c:1", encode(control), None, None)]).dead
     assert first(costed, 3).band == "low", "who sets thresholds by hand is obeyed"
+
+
+def costed(high: float) -> Engine:
+    made = steady(learning=False, alert_threshold="cost")
+    body = msgspec.structs.replace(untrained_body(made.settings.features, 0.002), high=high)
+    made.snapshot = Snapshot.from_bytes(encode_snapshot(body))
+    return made
+
+
+def test_a_back_test_has_the_edges_of_the_model_on_both_sides() -> None:
+    result = found(backtest("commerce", costed(0.0015), pack=default_pack()))
+    assert result["changed"]["payments"] == 0
+    assert [edges["high"] for edges in result["proposed"]["thresholds"]["before"]] == [0.0015]
+    assert not result["proposed"]["thresholds"]["differs"]
+    quiet = costed(0.5)
+    result = found(backtest("commerce", costed(0.0015), snapshot=quiet.snapshot))
+    assert result["digest"]["after"] == replay([record.path_of("commerce")], quiet)["digest"]
+    assert result["alerts"]["gone"]["payments"] > 0

@@ -14,7 +14,7 @@ import numpy as np
 
 from models.columns import Column
 from models.containment import Measure, asked, weighed
-from models.deciding import Judged
+from models.deciding import Judged, edges_of
 from models.decision import Decision, RuleHit, Versions
 from models.engine import Engine
 from models.errors import SnapshotError
@@ -58,10 +58,12 @@ class Proposal:
         """The rules that hold now."""
         return self._compiled or self._engine.compiled
 
-    @property
-    def thresholds(self) -> Thresholds:
-        """The band edges that hold now."""
-        return self._thresholds or self._engine.thresholds
+    def edges(self, judged: Judged) -> list[Thresholds]:
+        """The band edges of each transaction: what is proposed, else those that its model brings or the engine has."""
+        fixed = self._thresholds
+        if fixed is None and self._snapshot is not None:
+            fixed = edges_of(self._engine, self._snapshot)
+        return judged.edges if fixed is None else [fixed] * len(judged.edges)
 
     @property
     def model(self) -> str:
@@ -89,9 +91,10 @@ class Proposal:
         for row, rule in zip(*np.nonzero(verdicts.T == 1), strict=True):
             hits[row].append(compiled.rules[rule].hit)
         risks, explore = np.asarray(columns["risk"]).tolist(), judged.explore.tolist()
+        edges = self.edges(judged)
         return [
             self._decision(
-                before, risk, rules, actions, free, before.scores if scores is None else scores[at]
+                before, edges[at], risk, rules, actions, free, before.scores if scores is None else scores[at]
             )
             for at, (before, risk, rules, actions, free) in enumerate(
                 zip(judged.made, risks, hits, contained, explore, strict=True)
@@ -99,12 +102,10 @@ class Proposal:
         ]
 
     def _decision(
-        self, before: Decision, risk: float, hits: list[RuleHit], contained: list[Measure], explore: bool,
-        scores: dict[str, float],
+        self, before: Decision, edges: Thresholds, risk: float, hits: list[RuleHit], contained: list[Measure],
+        explore: bool, scores: dict[str, float],
     ) -> Decision:  # fmt: skip
-        band, action, explored = decide(
-            self.thresholds, weighed(contained, risk), hits, asked(contained), explore
-        )
+        band, action, explored = decide(edges, weighed(contained, risk), hits, asked(contained), explore)
         model = before.versions.model if self._snapshot is None else self._snapshot.version
         return msgspec.structs.replace(
             before, risk=risk, band=band, action=action, explored=explored, rules=hits, reasons=[], not_assessed=[],

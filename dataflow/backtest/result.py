@@ -110,7 +110,7 @@ def _proposed(backtest: Backtest) -> dict[str, Any]:
     sides = {**backtest.in_force, "model": [(model, model if (p := backtest.proposal) is None else p.model)]}
     told = {}
     for name, pairs in sides.items():
-        old, new = ([*dict.fromkeys(side)] for side in zip(*pairs, strict=True))
+        old, new = ([*dict.fromkeys(side)] for side in (zip(*pairs, strict=True) if pairs else ((), ())))
         told[name] = {
             "before": msgspec.to_builtins(old), "after": msgspec.to_builtins(new),
             "differs": any(a != b for a, b in pairs),

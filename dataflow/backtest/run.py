@@ -20,7 +20,7 @@ from models.decision import Decision
 from models.engine import Engine, Output
 from models.events import Label, Transaction
 from models.ledger_walk import LABEL
-from models.risk import DECLINES
+from models.risk import DECLINES, Thresholds
 from models.rows import Item
 from models.rules.compiled import CompiledRule
 
@@ -43,7 +43,7 @@ class Backtest:
         self.alerts_before, self.alerts_after = Digest(), Digest()
         self.summary: dict[str, Any] = {}
         engine.beside = self._see
-        self._note_in_force()
+        self._note_rules()
 
     def run(
         self, paths: Sequence[Path], mapping: Mapping | None = None, *, limit: int | None = None, batch: int = BATCH,
@@ -66,7 +66,8 @@ class Backtest:
         return self.labels.outcomes(self.payments.keys, received, self.payments.happened, settled)
 
     def _see(self, judged: Judged) -> None:
-        self._note_in_force()
+        self._note_rules()
+        self._note_edges(judged)
         rows = judged.placed.rows
         named = [e for e in judged.events if type(e) is Label]
         for key, label in zip(rows.ids[rows.kinds == LABEL].tolist(), named, strict=True):
@@ -95,14 +96,14 @@ class Backtest:
         contained: list[list[Measure]],
     ) -> None:  # fmt: skip
         """Take what the rules said, on both sides where they differ."""
-        sides = [(self.hits_after, after, (self.proposal or self.engine).thresholds)]
+        sides = [(self.hits_after, after, self._edges(judged))]
         if self.proposal is not None:
-            sides.append((self.hits_before, before, self.engine.thresholds))
-        for hits, decisions, thresholds in sides:
+            sides.append((self.hits_before, before, judged.edges))
+        for hits, decisions, edges in sides:
             for row, decision in enumerate(decisions):
                 if decision.rules:
                     free = bool(judged.explore[row])
-                    hits.add(first + row, decision, thresholds, contained[row], free)
+                    hits.add(first + row, decision, edges[row], contained[row], free)
 
     def _contained(self, judged: Judged, usd: Float) -> list[list[Measure]]:
         """The measures in force that cover each payment."""
@@ -114,15 +115,22 @@ class Backtest:
             for payment, amount in zip(payments, usd.tolist(), strict=True)
         ]
 
-    def _note_in_force(self) -> None:
-        """Collect what rules and thresholds hold on both sides: Control events of the stream may change them."""
-        engine, proposal = self.engine, self.proposal or self.engine
-        rules, thresholds = self.in_force["rules"], self.in_force["thresholds"]
+    def _edges(self, judged: Judged) -> list[Thresholds]:
+        """Band edges of each transaction as proposed."""
+        return judged.edges if self.proposal is None else self.proposal.edges(judged)
+
+    def _note_edges(self, judged: Judged) -> None:
+        """Collect the band edges on both sides: Control events change them, models may bring their own."""
+        told = self.in_force["thresholds"]
+        for pair in zip(judged.edges, self._edges(judged), strict=True):
+            if not told or told[-1] != pair:
+                told.append(pair)
+
+    def _note_rules(self) -> None:
+        """Collect what rules hold on both sides: Control events of the stream may change them."""
+        engine, proposal, rules = self.engine, self.proposal or self.engine, self.in_force["rules"]
         now = (engine.compiled.version, proposal.compiled.version)
         if not rules or rules[-1] != now:
             rules.append(now)
             self.rules_before.update({rule.id: rule for rule in engine.compiled.rules})
             self.rules_after.update({rule.id: rule for rule in proposal.compiled.rules})
-        edges = (engine.thresholds, proposal.thresholds)
-        if not thresholds or thresholds[-1] != edges:
-            thresholds.append(edges)
