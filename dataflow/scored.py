@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 import numpy as np
 
+from dataflow.evaluation.doubts import first_of
 from dataflow.evaluation.protocol import Scored
 from dataflow.replay import BATCH, batched
+from models.decision import DeadLetter
 from models.engine import Engine
 from models.errors import EventError, MappingError
 from models.events import Label, decode
@@ -18,9 +20,12 @@ from models.rows import Item
 
 
 def scored_stream(
-    source: Iterable[Sequence[Item]], engine: Engine, progress: Callable[[float], None] | None = None
-) -> tuple[Scored, float]:
+    source: Iterable[Sequence[Item]], engine: Engine, progress: Callable[[float], None] | None = None,
+    refused: list[DeadLetter] | None = None,
+) -> tuple[Scored, float]:  # fmt: skip
     """Run the stream; what a protocol needs, and the seconds that took. Raises MappingError without a label.
+
+    refused: takes the first entry that was refused.
 
     The truth is the last label of a transaction, whenever it arrived; without one it is legitimate. A
     transaction the engine refused is not among the rows.
@@ -31,13 +36,17 @@ def scored_stream(
     card_codes: dict[str, int] = {}
     merchant_codes: dict[str, int] = {}
     frauds: dict[str, bool] = {}
+    refused = [] if refused is None else refused
     started = time.perf_counter()
     for items in batched(source, BATCH):
         for item in items:
             label = _label(item)
             if label is not None:
                 frauds[label.transaction_id] = label.fraud
-        for decision in engine.step(items).decisions:
+        output = engine.step(items)
+        if not refused:
+            refused += output.dead[:1]
+        for decision in output.decisions:
             context = decision.context
             cards.append(_code(card_codes, context.get("card"), len(ids)))
             merchants.append(_code(merchant_codes, context.get("merchant"), len(ids)))
@@ -52,7 +61,7 @@ def scored_stream(
     if not fraud.any():
         raise MappingError(
             f"none of {len(ids)} transactions has a fraud label: there is nothing to measure; "
-            "name the label column in the mapping or give a stream with labels"
+            f"name the label column in the mapping or give a stream with labels{first_of(refused)}"
         )
     data = Scored(
         time=np.asarray(times, dtype=np.int64),

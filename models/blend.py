@@ -26,7 +26,7 @@ PRIOR = (0.3, 0.2, 0.47, 0.03)
 """Parts of MODELS in the blended log-odds that the stack starts from and is pulled to."""
 ANOMALY, BOOSTED = MODELS.index("anomaly"), MODELS.index("boosted")
 KEPT = 10_000
-FEWEST_FRAUDS, FEWEST_GOOD = 20, 500
+FEWEST_FRAUDS, FEWEST_GOOD = 20, 100
 
 
 class CalibrationRing:

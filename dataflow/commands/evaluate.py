@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dataflow.evaluation.comparison import Model
     from dataflow.evaluation.protocol import Float, Fold, Handbook, Holdout, Metrics, Scored
     from dataflow.evaluation.vector_file import VectorFile
+    from models.decision import DeadLetter
     from models.engine import Engine
 
 NAME = "evaluate"
@@ -82,6 +83,7 @@ def run(args: argparse.Namespace) -> int:
     """Score, measure and print."""
     from dataflow.assemble import engine_settings
     from dataflow.evaluation import comparison
+    from dataflow.evaluation.doubts import doubts
     from dataflow.evaluation.vector_file import VectorFile
 
     options.at_least("--rounds", args.rounds, 1)
@@ -93,7 +95,11 @@ def run(args: argparse.Namespace) -> int:
         if "xgboost" in asked or args.ablation:
             names = engine_settings(options.settings_of(args), options.mapping_of(args)).features
             vectors = stack.enter_context(VectorFile(len(names)))
-        engine, data, seconds = _scored(args, "score", vectors=vectors)
+        refused: list[DeadLetter] = []
+        engine, data, seconds = _scored(args, "score", vectors=vectors, refused=refused)
+        told = doubts(engine, data.time, refused)
+        for doubt in told:
+            showing.say(f"note: {doubt}")
         folds = protocol.split(data)
         ours = comparison.run_model(comparison.OURS, data, folds, args.rounds)
         theirs = [
@@ -113,6 +119,7 @@ def run(args: argparse.Namespace) -> int:
         "transactions": len(data.time),
         "frauds": int(data.fraud.sum()),
         "not_scored": engine.counters.dead_lettered + engine.counters.undecodable,
+        "doubts": told,
         "seconds": round(seconds, 3),
         "peak_mb": showing.peak_mb(),
     }  # fmt: skip
@@ -178,7 +185,12 @@ def _refuse_late_surprises(args: argparse.Namespace, asked: Sequence[str]) -> No
 
 
 def _scored(
-    args: argparse.Namespace, what: str, *, vectors: VectorFile | None = None, blind: Sequence[int] = ()
+    args: argparse.Namespace,
+    what: str,
+    *,
+    vectors: VectorFile | None = None,
+    blind: Sequence[int] = (),
+    refused: list[DeadLetter] | None = None,
 ) -> tuple[Engine, Scored, float]:
     """The file through a fresh engine. blind: features the models get as missing."""
     from dataflow.assemble import engine_of
@@ -192,7 +204,7 @@ def _scored(
     if vectors is not None:
         engine.watch = vectors.add
     with showing.progress_bar(what, source.total()) as bar:
-        data, seconds = scored_stream(source, engine, bar)
+        data, seconds = scored_stream(source, engine, bar, refused)
     return engine, data, seconds
 
 

@@ -79,6 +79,7 @@ def about(result: Mapping[str, Any]) -> str:
         f"label is learnt; {result['not_scored']:,} entries could not be scored. Measured on {detail['rows']:,} "
         f"transactions with {detail['frauds']:,} frauds. {result['microseconds_per_transaction']} µs a transaction, "
         f"{result['peak_mb']:,.0f} MB at most. In brackets: 95 % bootstrap intervals."
+        + "".join(f" Note: {doubt}" for doubt in result.get("doubts", ()))
     )
 
 
