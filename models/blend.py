@@ -26,7 +26,8 @@ PRIOR = (0.3, 0.2, 0.47, 0.03)
 """Parts of MODELS in the blended log-odds that the stack starts from and is pulled to."""
 ANOMALY, BOOSTED = MODELS.index("anomaly"), MODELS.index("boosted")
 KEPT = 10_000
-FEWEST_FRAUDS, FEWEST_GOOD = 20, 100
+FEWEST_FRAUDS, FEWEST_GOOD, FEWEST_KEPT = 20, 500, 100
+"""Frauds, good payments, and good ones among the examples that stand for them, that a calibration takes at least."""
 
 
 class CalibrationRing:
@@ -64,16 +65,15 @@ class CalibrationRing:
 
     def ready(self) -> bool:
         """True when enough settled scores are kept to say how probable a score makes a fraud."""
-        frauds = sum(row[-2] > 0.5 for row in self._rows)
-        return frauds >= FEWEST_FRAUDS and len(self._rows) - frauds >= FEWEST_GOOD
+        table = np.array(self._rows, dtype=np.float64).reshape(-1, len(MODELS) + 2)
+        return _enough(table[:, -2], table[:, -1])
 
     def fit(self, negative_rate: float) -> Calibration:
         """The calibration by the scores kept; with too few of them only the sampling is undone."""
         undo = math.log(negative_rate)  # odds × rate
         table = np.array(self._rows, dtype=np.float64).reshape(-1, len(MODELS) + 2)
         fraud, weight = table[:, -2].copy(), table[:, -1].copy()
-        frauds = int(fraud.sum())
-        if frauds < FEWEST_FRAUDS or len(fraud) - frauds < FEWEST_GOOD:
+        if not _enough(fraud, weight):
             return _unfitted(undo)
         base_rate = log_odds(float((weight * fraud).sum() / weight.sum()))
         floors = [base_rate if column == BOOSTED else NO_FLOOR for column in range(len(MODELS))]
@@ -105,6 +105,13 @@ class CalibrationRing:
             tuple((float(a), float(b)) for a, b in alone),
             base_rate,
         )
+
+
+def _enough(fraud: Float, weight: Float) -> bool:
+    frauds = int(fraud.sum())
+    good = float((weight * (1.0 - fraud)).sum())
+    # The margin is for weights whose sum was rounded.
+    return frauds >= FEWEST_FRAUDS and len(fraud) - frauds >= FEWEST_KEPT and good > FEWEST_GOOD - 1e-6
 
 
 def _mixed(calibrated: Float, parts: Float) -> Float:

@@ -40,6 +40,7 @@ def _early_models(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let models of a few examples count."""
     monkeypatch.setattr(blend, "FEWEST_FRAUDS", 2)
     monkeypatch.setattr(blend, "FEWEST_GOOD", 3)
+    monkeypatch.setattr(blend, "FEWEST_KEPT", 3)
     monkeypatch.setattr(learners, "REFRESH", 5)
 
 

@@ -276,6 +276,7 @@ def _early_models() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blend, "FEWEST_FRAUDS", 2)
         patch.setattr(blend, "FEWEST_GOOD", 3)
+        patch.setattr(blend, "FEWEST_KEPT", 3)
         patch.setattr(learners, "REFRESH", 5)
         yield
 
