@@ -75,7 +75,7 @@ def _point(engine: Engine, done: int, seconds: float) -> dict[str, float]:
         "snapshot_mb": round(len(engine.snapshot.data) / 1e6, 3),
         "forest_nodes": len(body.forest.feature),
         "boosted_nodes": len(body.boosted.feature),
-        "entities": sum(table.used for table in engine.state.tables.values()),
+        "entities": sum(table.used for shard in engine.shards for table in shard.state.tables.values()),
         "vector_share": engine.vectors.share,
     }
 

@@ -74,7 +74,8 @@ def _apply(engine: Engine, event: Control, output: Output) -> None:
             pin = msgspec.json.decode(payload, type=_Pin)
             if pin.entity not in ENTITIES:
                 raise _UnsupportedError(f"pin: unknown entity {pin.entity!r} - at `$.payload.entity`")
-            engine.state.pin(pin.entity, pin.key, event.kind == "pin")
+            for shard in engine.shards:
+                shard.state.pin(pin.entity, pin.key, event.kind == "pin")
 
 
 def _serve(engine: Engine, event: Control) -> None:

@@ -13,31 +13,31 @@ from pathlib import Path
 
 import numpy as np
 
+from models.batches import late_of, only_new, order, read_batch, settle
 from models.columns import ENTITIES, Column, Float, Interner
 from models.containment import Containment
 from models.controls import apply_control
 from models.deciding import Judged, Scored, decisions_of, edges_of
 from models.decision import Counters, DeadLetter, Decision
 from models.engine_settings import EngineSettings
-from models.events import Control, Heartbeat, Label, Settlement, Transaction
-from models.examples import Choice, Example, Learner, corridor_codes, publishes, ripe
+from models.events import AnyEvent, Control, Heartbeat, Label, Settlement, Transaction
+from models.examples import Choice, Example, Learner, publishes, ripe
 from models.features import CATALOGUE, RULE_KINDS, for_models, matrix, signals
-from models.intake import Taken, dollars, read, refused
+from models.intake import Taken, read, refused
 from models.ledger import Ledger, Walk
-from models.ledger_walk import ACT, CONFLICT, DUPLICATE, LABEL, MATCHED, NEW, PAY, SEQUENCE, SKIP, UNMATCHED
+from models.ledger_walk import CONFLICT, DUPLICATE, NEW, PAY, SEQUENCE
 from models.lists import Lists
 from models.money import FxTable
 from models.reasons import as_columns
-from models.relations import Relations
-from models.risk import DECLINES
-from models.rows import Item, Rows, columns_of, rows_of
+from models.rows import Item, Rows
 from models.rules.compiled import CompiledPack, compile_pack
 from models.rules.rule import Pack
 from models.serving import Snapshot
+from models.shard import Shard
 from models.shedding import Shed
-from models.state import EntityState, deviation_of
+from models.state import Placed, deviation_of
 from models.vectors import MAX_BATCH, Vectors, chosen
-from models.velocities import Velocities
+from models.view import View
 from models.windows import Int64
 
 _RECENT = 16_384
@@ -94,9 +94,7 @@ class Engine:
         self.thresholds = settings.thresholds
         self.counters = Counters()
         self.interner, self.corridors, self.actors = Interner(), Interner(), Interner()
-        self.state = EntityState(settings.capacities)
-        self.relations = Relations(settings.capacities)
-        self.velocities = Velocities(self.interner)
+        self.shards = [Shard(settings.capacities, self.interner)]
         self.ledger = Ledger(
             settings.ledger_rows, len(ENTITIES), settings.settle_after_ms, settings.negative_rate
         )
@@ -118,7 +116,8 @@ class Engine:
         """Put a pack in force from the next row on; RuleError leaves the old one in force."""
         self.compiled: CompiledPack = compile_pack(pack, self.interner, RULE_KINDS)
         self.pack = pack
-        self.velocities.load(self.compiled.velocities, self.ledger.clock)
+        for shard in self.shards:
+            shard.load(self.compiled.velocities, self.ledger.clock)
 
     def step(self, items: Sequence[Item]) -> Output:
         """Take entries in stream order and decide every transaction among them."""
@@ -149,83 +148,73 @@ class Engine:
         output.order()
         self.counters.dead_letters += len(output.dead)
         self.counters.examples += len(output.examples)
-        self.counters.evicted = self.state.evicted + self.relations.evicted
+        self.counters.evicted = sum(shard.evicted for shard in self.shards)
         return output
 
     def _flush(self, taken: Taken, output: Output) -> None:
         if not taken.events:
             return
         self.stage("decode")
-        rows = rows_of(taken.events)
-        usd, bad = dollars(taken.events, rows, self.fx)
-        for i, (reason, detail) in sorted(bad.items()):
-            rows.kinds[i] = SKIP
-            letter = refused(taken.events[i], taken.places[i], taken.lines[i], reason, detail, self.counters)
-            output.refuse(taken.positions[i], letter)
-        before, clock = self.ledger.sequence, self.ledger.clock
-        walk = self.ledger.walk(
-            rows.kinds, rows.ids, taken.contents(), rows.received, rows.entities, rows.fraud, rows.no_outcome
-        )
-        new = (rows.kinds == PAY) & (walk.answers == NEW)
-        self.counters.labels_unmatched += int(np.sum((rows.kinds == LABEL) & (walk.answers == UNMATCHED)))
-        part = np.flatnonzero(new | (rows.kinds == ACT) | ((rows.kinds == LABEL) & (walk.answers == MATCHED)))
-        events = [taken.events[i] for i in part.tolist()]
-        payments = [e for e in events if type(e) is Transaction]
-        columns = columns_of(payments, usd[new], rows.times[new], self.interner, self.settings.attributes)
+        read = read_batch(self, taken, output)
+        ordered = order(self, read)
         self.stage("columns")
-        placed = self.state.place(rows, part, walk)
-        view = self.state.advance(placed, events, columns, walk.deltas[part], self.interner)
-        sequences = walk.sequences[new]
-        self.ledger.note(sequences, deviation_of(view).astype(np.float32))
-        noted = self.ledger.noted(walk.outcomes[:, SEQUENCE]).astype(np.float64)
-        view = self.state.recall(placed, view, noted)
-        view = self.relations.follow(view, payments, rows.entities[new])
-        asked = self.velocities.advance(placed, events, columns)
+        placed, view, asked = self.shards[0].advance(read.facts.part(ordered.part), ordered.known)
+        self.ledger.note(ordered.sequences, deviation_of(view).astype(np.float32))
+        noted = self.ledger.noted(ordered.walk.outcomes[:, SEQUENCE]).astype(np.float64)
+        view = self.shards[0].recall(placed, view, noted)
+        view = view._replace(columns=only_new(read.columns, read, ordered))
         self.stage("windows")
-        values = matrix(view, self.settings.features[len(CATALOGUE) :])
-        vectors = for_models(values)
-        vectors[:, list(self.blind)] = np.nan
-        keys = rows.ids[new]
-        self.vectors.put(sequences, keys, walk.settled[new], vectors)
-        self.vectors.describe(sequences, corridor_codes(self.corridors, payments), rows.received[new])
+        values, vectors = self.vectors_of(view)
+        self.vectors.fill(ordered.slots, vectors)
         if self.watch is not None:
             self.watch(vectors)
-        swaps = self._learn(ripe(self, rows, walk, before + np.cumsum(new), clock, taken.events), output)
+        rows = read.facts.rows
+        swaps = self._learn(ripe(self, rows, ordered.walk, ordered.upto, ordered.clock, read.labels), output)
         self.stage("features")
-        scored = self._score(vectors, np.flatnonzero(new), swaps)
+        scored = self._score(vectors, np.flatnonzero(ordered.new), swaps)
         self.stage("models")
-        features = as_columns(values)
-        everything: dict[str, Column] = {**columns, **features, **signals(view), **asked, "risk": scored.risk}
-        late = _late(view.profiles["card"], view.profiles["customer"], view.times)
-        explore = np.array(
-            [chosen(key ^ _EXPLORING, self.settings.exploration) for key in keys], dtype=np.bool_
-        )
-        made = decisions_of(self, payments, everything, values, vectors, view, scored, late, explore)
+        events = [taken.events[i] for i in ordered.part.tolist()]
+        judged = self.decide(placed, events, view, asked, values, vectors, scored)
         if self.beside is not None:
-            by_model = {snapshot: edges_of(self, snapshot) for snapshot in dict.fromkeys(scored.snapshots)}
-            edges = [by_model[snapshot] for snapshot in scored.snapshots]
-            self.beside(Judged(placed, events, everything, view, vectors, explore, edges, made))
-        self._forgo(sequences, made)
-        self.counters.decided += len(made)
-        self.counters.late += int(late.sum())
-        for sequence, decision in zip(sequences.tolist(), made, strict=True):
+            self.beside(judged)
+        made = judged.made
+        settle(self, ordered.sequences, made)
+        for sequence, decision in zip(ordered.sequences.tolist(), made, strict=True):
             self._recent[sequence] = decision
         output.decisions.extend(made)
         output.labelled.extend(e for e in events if type(e) is Label)
-        self._repeat(taken, rows, walk, output)
+        self._repeat(taken, rows, ordered.walk, output)
         while len(self._recent) > _RECENT:
             self._recent.popitem(last=False)
         self.stage("decide")
 
-    def _forgo(self, sequences: Int64, made: list[Decision]) -> None:
-        """What we decline has no outcome of its own; what is explored stands for what is not."""
-        if not self.settings.enforced:
-            return
-        declined = np.array([d.action in DECLINES for d in made], dtype=np.bool_)
-        explored = np.array([d.explored for d in made], dtype=np.bool_)
-        self.ledger.forgo(sequences[declined])
-        if explored.any():
-            self.vectors.weigh(sequences[explored], self.settings.exploration)
+    def vectors_of(self, view: View) -> tuple[Float, Float]:
+        """The features of a batch (m, F) as they are, and as the models see them."""
+        values = matrix(view, self.settings.features[len(CATALOGUE) :])
+        vectors = for_models(values)
+        vectors[:, list(self.blind)] = np.nan
+        return values, vectors
+
+    def decide(
+        self, placed: Placed, events: Sequence[AnyEvent], view: View, asked: dict[str, Float], values: Float,
+        vectors: Float, scored: Scored,
+    ) -> Judged:  # fmt: skip
+        """Decide the payments of a batch and count them. events: of the rows placed."""
+        everything: dict[str, Column] = {
+            **view.columns, **as_columns(values), **signals(view), **asked, "risk": scored.risk,
+        }  # fmt: skip
+        late = late_of(view.profiles["card"], view.profiles["customer"], view.times)
+        keys = placed.rows.ids[placed.pay]
+        explore = np.array(
+            [chosen(key ^ _EXPLORING, self.settings.exploration) for key in keys], dtype=np.bool_
+        )
+        payments = [e for e in events if type(e) is Transaction]
+        made = decisions_of(self, payments, everything, values, vectors, view, scored, late, explore)
+        self.counters.decided += len(made)
+        self.counters.late += int(late.sum())
+        by_model = {snapshot: edges_of(self, snapshot) for snapshot in dict.fromkeys(scored.snapshots)}
+        edges = [by_model[snapshot] for snapshot in scored.snapshots]
+        return Judged(placed, events, everything, view, vectors, explore, edges, made)
 
     def _learn(self, examples: Iterable[tuple[int, Example]], output: Output) -> list[tuple[int, Snapshot]]:
         """Hand ripe examples on; returns (row, model in force after that row) for models completed here."""
@@ -278,9 +267,3 @@ class Engine:
 
 def _unheard(_: str) -> None:
     """Nobody asks how long a stage takes."""
-
-
-def _late(card: Float, customer: Float, times: Int64) -> np.ndarray:
-    """Rows whose event time lies before what their card or customer had already seen."""
-    with np.errstate(invalid="ignore"):
-        return (card[:, 1] > times) | (customer[:, 1] > times)

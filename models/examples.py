@@ -5,16 +5,16 @@ An operator's choice of champion or trust travels among them, so that a learner 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, get_args, get_type_hints
 
 import numpy as np
 
 from models.columns import Float, Interner
-from models.events import AnyEvent, Control, Label, Transaction
+from models.events import Control, Label
 from models.ledger import Walk
 from models.ledger_walk import LABEL, ROW, SEQUENCE, SKIP, UNKNOWN
-from models.rows import Rows, corridor_of
+from models.rows import Rows
 from models.settled import NOWHERE, Origin
 from models.vectors import UNDESCRIBED
 from models.windows import Int64
@@ -78,9 +78,9 @@ def publishes(examples: int, every: int) -> bool:
     return examples % every == 0 or (examples < every and examples % max(every // 8, 1) == 0)
 
 
-def corridor_codes(corridors: Interner, payments: Sequence[Transaction]) -> Int64:
+def corridor_codes(names: Interner, corridors: Sequence[str]) -> Int64:
     """Codes of the corridors of payments; UNDESCRIBED for those beyond MOST_CORRIDORS."""
-    return np.array([_code(corridors, corridor_of(t), MOST_CORRIDORS) for t in payments], dtype=np.int64)
+    return np.array([_code(names, corridor, MOST_CORRIDORS) for corridor in corridors], dtype=np.int64)
 
 
 def _code(names: Interner, name: str, most: int) -> int:
@@ -90,12 +90,12 @@ def _code(names: Interner, name: str, most: int) -> int:
 
 
 def ripe(
-    engine: Engine, rows: Rows, walk: Walk, upto: Int64, clock: int, events: Sequence[AnyEvent]
+    engine: Engine, rows: Rows, walk: Walk, upto: Int64, clock: int, told: Mapping[int, Label]
 ) -> Iterator[tuple[int, Example]]:
     """(row, example) of each outcome that came ripe and whose vector is kept, in stream order.
 
     upto: transactions so far, as of each row. clock: the ledger's before the batch, ms. To be read to the end: times of
-    labels are noted on the way. events: of the rows.
+    labels are noted on the way. told: labels by row.
     """
     engine.counters.vectors_waiting = engine.ledger.waiting
     vectors, corridors = engine.vectors, engine.corridors.texts() if len(walk.examples) else []
@@ -106,7 +106,7 @@ def ripe(
     label, actors = next(labels, None), engine.actors.texts() if len(walk.examples) else []
     for sequence, fraud, row, before in walk.examples.tolist():
         while label is not None and label[1] <= row:
-            _note(engine, events[label[1]], label[0], int(known_at[label[1]]))
+            _note(engine, told[label[1]], label[0], int(known_at[label[1]]))
             label, actors = next(labels, None), engine.actors.texts()
         kept = vectors.get(sequence, int(upto[row]))
         if kept is None:
@@ -123,12 +123,11 @@ def ripe(
         )
         yield row, Example(kept.vector, fraud == 1, sequence, kept.weight, origin)
     while label is not None:
-        _note(engine, events[label[1]], label[0], int(known_at[label[1]]))
+        _note(engine, told[label[1]], label[0], int(known_at[label[1]]))
         label = next(labels, None)
 
 
-def _note(engine: Engine, event: AnyEvent, sequence: int, at: int) -> None:
+def _note(engine: Engine, event: Label, sequence: int, at: int) -> None:
     """Keep with a waiting vector when and from whom its label came."""
-    assert isinstance(event, Label)
     actor = _code(engine.actors, event.actor, MOST_ACTORS) if event.actor else UNDESCRIBED
     engine.vectors.label(sequence, at, SOURCES.index(event.source), actor)

@@ -22,7 +22,7 @@ from models.rules.pack import load_pack
 from models.serving import Snapshot
 from models.state import arrays_of, restore_into
 
-FORMAT = 6
+FORMAT = 7
 
 
 class Frozen(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,9 +44,9 @@ class Frozen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _parts(engine: Engine) -> dict[str, object]:
-    parts: dict[str, object] = dict(engine.state.parts())
-    parts.update(engine.relations.parts())
-    parts.update({f"velocity/{name}": windows for name, windows in engine.velocities.windows.items()})
+    parts: dict[str, object] = {}
+    for shard in engine.shards:
+        parts.update(shard.parts())
     parts["ledger"] = engine.ledger
     parts["vectors"] = engine.vectors
     return parts
@@ -64,7 +64,8 @@ def freeze(engine: Engine) -> tuple[Arrays, bytes]:
         actors=engine.actors.texts(),
         counters=engine.counters, thresholds=engine.thresholds,
         containments=list(engine.containments), lists=engine.lists.entries(),
-        pack_name=engine.pack.name, pack=engine.pack.text, fx=engine.fx.to_json(), since=engine.velocities.since,
+        pack_name=engine.pack.name, pack=engine.pack.text, fx=engine.fx.to_json(),
+        since=engine.shards[0].velocities.since,
         has_learner=learner is not None,
     )  # fmt: skip
     return arrays, msgspec.msgpack.encode(frozen)
@@ -90,7 +91,8 @@ def thaw(engine: Engine, arrays: Arrays, meta: bytes) -> None:
     engine.lists = Lists(frozen.lists)
     engine.fx = FxTable.from_json(frozen.fx)
     engine.load_rules(load_pack(frozen.pack, name=frozen.pack_name))
-    engine.velocities.since.update(frozen.since)
+    for shard in engine.shards:
+        shard.velocities.since.update(frozen.since)
     restore_into(_parts(engine), arrays)
     engine.snapshot = Snapshot.from_bytes(arrays["snapshot"].tobytes())
     if frozen.has_learner and engine.learner is not None:

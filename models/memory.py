@@ -49,7 +49,7 @@ def typical_spread(mean: float, variance: float, seen: float) -> float:
 
 @kernel
 def _profile(
-    slots: Ints, fresh: Flags, pay: Flags, times: Int64, usd: Float, place: Ints, state: Float, out: Float
+    slots: Ints, fresh: Flags, pay: Flags, times: Int64, usd: Float, place: Int64, state: Float, out: Float
 ) -> None:
     for i in range(slots.shape[0]):
         s = slots[i]
@@ -146,11 +146,11 @@ class Profiles:
         self.state: Float = np.zeros((0, PROFILE_WIDTH))
 
     def advance(
-        self, slots: Ints, fresh: Flags, pay: Flags, times: Int64, usd: Float, place: Ints, size: int
+        self, slots: Ints, fresh: Flags, pay: Flags, times: Int64, usd: Float, place: Int64, size: int
     ) -> Float:
         """State before each row and DEVIATE, (n, PROFILE_WIDTH + 1); only rows with `pay` are added.
 
-        place: country codes.
+        place (n,): models.places.place_code.
         """
         if self.state.shape[0] < size:
             self.state = grown(self.state, size)

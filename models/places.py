@@ -98,6 +98,20 @@ def distance_km(a: str, b: str) -> float:
     return found
 
 
+_CHARACTER = 21
+"""Bits of a character."""
+
+
+def place_code(country: str | None) -> int:
+    """A number for a country code of two characters, −1 for none: the same in every process."""
+    return -1 if country is None else ord(country[0]) << _CHARACTER | ord(country[1])
+
+
+def place_of(code: int) -> str:
+    """The way back from `place_code`."""
+    return chr(code >> _CHARACTER) + chr(code & (1 << _CHARACTER) - 1)
+
+
 def civil_buckets(times: npt.NDArray[np.int64], period: str, zone: str) -> npt.NDArray[np.int64]:
     """Number of the civil `day`, `month` or `year` since 1970 in a zone, for times in ms."""
     hours, place = np.unique(times // HOUR_MS, return_inverse=True)

@@ -5,17 +5,18 @@ And how long Tidegate has watched at all: on its first day every customer is new
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from models.columns import ENTITIES, Float
-from models.entities import Arrays
+from models.columns import ENTITIES, Column, Float
+from models.entities import Arrays, Flags
 from models.events import Transaction
 from models.flows import AccountFlows
 from models.hashing import Hashes, hash_texts
-from models.trade import GoodsPrices
-from models.view import DAY, USD_SCALE, View
+from models.trade import PRICE, WIDTH, GoodsPrices, read
+from models.view import DAY
 from models.windows import Int64
 
 _CUSTOMER, _PAYEE = ENTITIES.index("customer"), ENTITIES.index("payee")
@@ -43,6 +44,62 @@ class Watch:
         self.first = np.array(arrays["first"], dtype=np.int64)
 
 
+class Papers(NamedTuple):
+    """Accounts and documents of n rows, which only payments have.
+
+    payers, payees (n,): hashes of the accounts, 0 missing. moves (n,): False where the issuer declined. documented (n,):
+    True with documents; agreement (n, 3), goods (n,) hashes and logs (n, 2) as of models.trade.read.
+    """
+
+    payers: Hashes
+    payees: Hashes
+    moves: Flags
+    documented: Flags
+    agreement: Float
+    goods: Hashes
+    logs: Float
+
+    def part(self, at: Int64) -> Papers:
+        """Those of the rows at these places."""
+        return Papers(
+            self.payers[at], self.payees[at], self.moves[at], self.documented[at], self.agreement[at],
+            self.goods[at], self.logs[at],
+        )  # fmt: skip
+
+
+def papers_of(
+    n: int,
+    pay: Int64,
+    payments: Sequence[Transaction],
+    entities: Hashes,
+    usd: Float,
+    columns: Mapping[str, Column],
+) -> Papers:
+    """Papers of n rows. pay (m,): places of the payments; entities (n, 9), usd (n,): of all rows; columns: theirs."""
+    payers, payees = np.zeros(n, dtype=np.uint64), np.zeros(n, dtype=np.uint64)
+    payers[pay], payees[pay] = entities[pay, _CUSTOMER], entities[pay, _PAYEE]
+    rows = pay.tolist()
+    named = [
+        (i, t)
+        for i, t in zip(rows, payments, strict=True)
+        if t.payer_account is not None or t.payee_account is not None
+    ]
+    if named:
+        at = [i for i, _ in named]
+        payers[at] = hash_texts([t.payer_account or t.payer or "" for _, t in named])
+        payees[at] = hash_texts([t.payee_account or t.payee or "" for _, t in named])
+    moves = np.zeros(n, dtype=np.bool_)
+    moves[pay] = np.asarray(columns["declined"]) != 1.0
+    documented, goods = np.zeros(n, dtype=np.bool_), [""] * n
+    agreement, logs = np.full((n, 3), np.nan), np.full((n, 2), np.nan)
+    for i, t in zip(rows, payments, strict=True):
+        if t.documents is not None:
+            documented[i] = True
+            agreement[i], logs[i], goods[i] = read(t, t.documents, float(usd[i]))
+    hashes = hash_texts(goods) if documented.any() else np.zeros(n, dtype=np.uint64)
+    return Papers(payers, payees, moves, documented, agreement, hashes, logs)
+
+
 class Relations:
     """See the module's docstring. capacities: most accounts and kinds of goods kept, `account` and `goods`."""
 
@@ -51,23 +108,21 @@ class Relations:
         self.goods = GoodsPrices(capacities["goods"])
         self.watch = Watch()
 
-    def follow(self, view: View, payments: Sequence[Transaction], entities: Hashes) -> View:
-        """The view with the answers for m payments, which are then taken in; entities (m, 9): their hashes."""
-        payers, payees = entities[:, _CUSTOMER].copy(), entities[:, _PAYEE].copy()
-        named = [
-            i for i, t in enumerate(payments) if t.payer_account is not None or t.payee_account is not None
-        ]
-        if named:
-            payers[named] = hash_texts([payments[i].payer_account or payments[i].payer or "" for i in named])
-            payees[named] = hash_texts([payments[i].payee_account or payments[i].payee or "" for i in named])
-        usd = np.asarray(view.columns["amount_usd"], dtype=np.float64)
-        units = np.rint(usd * USD_SCALE).astype(np.int64)
-        moves = np.asarray(view.columns["declined"]) != 1.0
-        return view._replace(
-            flows=self.flows.advance(payers, payees, view.times, units, moves),
-            documents=self.goods.advance(payments, usd),
-            watched=self.watch.days(view.times),
-        )
+    def follow(self, pay: Int64, times: Int64, units: Int64, papers: Papers) -> tuple[Float, Float, Float]:
+        """Answers for m payments, which are then taken in: flows, documents and days watched, as a View has them.
+
+        pay (m,): their places among n rows; times, units (n,): US dollars × USD_SCALE.
+        """
+        at, papers = times[pay], papers.part(pay)
+        flows = self.flows.advance(papers.payers, papers.payees, at, units[pay], papers.moves)
+        documents = np.full((pay.shape[0], WIDTH), np.nan)
+        with_documents = np.flatnonzero(papers.documented)
+        if with_documents.size:
+            documents[with_documents, :PRICE] = papers.agreement[with_documents]
+            documents[with_documents, PRICE:] = self.goods.advance(
+                papers.goods[with_documents], papers.logs[with_documents]
+            )
+        return flows, documents, self.watch.days(at)
 
     @property
     def evicted(self) -> int:

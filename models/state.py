@@ -6,26 +6,22 @@ velocity uses the same windows as the features do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 
 import numpy as np
-import numpy.typing as npt
 
-from models.columns import ENTITIES, Column, Float, Interner
+from models.columns import ENTITIES, Float
 from models.distinct import DistinctWindows, column_or
 from models.entities import Arrays, EntityTable, Flags, Ints
-from models.events import AnyEvent, Behaviour, Transaction
+from models.facts import Facts
 from models.hashing import Hashes, hash_texts
-from models.ledger import Walk
-from models.ledger_walk import ACT, LABEL, PAY, ROW
+from models.ledger_walk import LABEL, PAY
 from models.memory import DEVIATE, PLACE, Hours, LastTimes, Profiles
 from models.outcomes import Outcomes
-from models.places import distance_km
-from models.rows import Rows
-from models.view import ACTS, DISTINCT, OUTCOMES, PROFILED, SERIES, SMALL_USD, SUMS, USD_SCALE, View
+from models.places import distance_km, place_of
+from models.view import ACTS, DISTINCT, OUTCOMES, PROFILED, SUMS, View
 from models.windows import Int64, SumWindows, shape_of
 
-_BAD_CREDENTIAL = frozenset({"invalid_account", "invalid_credential"})
 _COLUMN_OF = {name: index for index, name in enumerate(ENTITIES)}
 
 
@@ -39,13 +35,13 @@ class Placed:
     the payment it speaks of, −1 where that is forgotten (k,).
     """
 
-    def __init__(self, rows: Rows, outcomes: Int64, before: Int64) -> None:
-        self.rows, self.outcomes, self.before = rows, outcomes, before
+    def __init__(self, facts: Facts, outcomes: Int64, before: Int64) -> None:
+        self.facts, self.rows, self.outcomes, self.before = facts, facts.rows, outcomes, before
         self.slots: dict[str, Ints] = {}
         self.fresh: dict[str, Flags] = {}
         self.owners: dict[str, Ints] = {}
         self.sizes: dict[str, int] = {}
-        self.pay = np.flatnonzero(rows.kinds == PAY)
+        self.pay = facts.pay
         self._buckets: dict[int, Int64] = {}
 
     def buckets(self, length: int) -> Int64:
@@ -57,55 +53,53 @@ class Placed:
 
 
 class EntityState:
-    """See the module's docstring. capacities: most entities kept, by entity."""
+    """See the module's docstring. capacities: most entities kept, by entity. entities: the ones remembered here."""
 
-    def __init__(self, capacities: dict[str, int]) -> None:
-        self.tables = {name: EntityTable(capacities[name]) for name in ENTITIES}
-        self.sums = {key: SumWindows(len(series), *shape_of(key[1])[1:]) for key, series in SUMS.items()}
-        self.distinct = {key: DistinctWindows(*shape_of(key[1])[1:]) for key in DISTINCT}
-        self.profiles = {name: Profiles() for name in PROFILED}
-        self.outcomes = {name: Outcomes() for name in OUTCOMES}
-        self.acts = LastTimes(len(ACTS))
-        self.hours = Hours()
+    def __init__(self, capacities: dict[str, int], entities: Collection[str] = ENTITIES) -> None:
+        self.tables = {name: EntityTable(capacities[name]) for name in ENTITIES if name in entities}
+        self.sums = {
+            key: SumWindows(len(series), *shape_of(key[1])[1:])
+            for key, series in SUMS.items()
+            if key[0] in entities
+        }
+        self.distinct = {
+            key: DistinctWindows(*shape_of(key[1])[1:]) for key in DISTINCT if key[0] in entities
+        }
+        self.profiles = {name: Profiles() for name in PROFILED if name in entities}
+        self.outcomes = {name: Outcomes() for name in OUTCOMES if name in entities}
+        self.habits = (LastTimes(len(ACTS)), Hours()) if "customer" in entities else None
 
-    def place(self, rows: Rows, part: Int64, walk: Walk) -> Placed:
-        """Find or give slots to the rows at `part` of a batch, and find those of the outcomes it made known.
+    def place(self, facts: Facts, before: Int64, outcomes: Int64, owners: Hashes) -> Placed:
+        """Find or give slots to the rows, and find those of the outcomes that became known.
 
-        Labels only look up: what is forgotten stays forgotten. Outcomes do not even count as seen.
+        outcomes (k, 6), owners (k, E): as in models.ledger.Walk; before (k,): the row before which each is known. Labels
+        only look up: what is forgotten stays forgotten. Outcomes do not even count as seen.
         """
-        sub = rows.part(part)
-        before = np.searchsorted(part, walk.outcomes[:, ROW])
-        placed = Placed(sub, walk.outcomes, before)
-        n, k = part.shape[0], before.shape[0]
+        placed = Placed(facts, outcomes, before)
+        rows = facts.rows
+        n, k = rows.kinds.shape[0], before.shape[0]
         # One order for both: an outcome comes before the row at which it became known.
         at_outcome = before + np.arange(k)
         at_row = np.arange(n) + np.searchsorted(before, np.arange(n), side="right")
         create, peek = np.zeros(n + k, dtype=np.bool_), np.zeros(n + k, dtype=np.bool_)
-        create[at_row], peek[at_outcome] = sub.kinds != LABEL, True
+        create[at_row], peek[at_outcome] = rows.kinds != LABEL, True
         for name, table in self.tables.items():
             keys = np.empty(n + k, dtype=np.uint64)
-            keys[at_row] = sub.entities[:, _COLUMN_OF[name]]
-            keys[at_outcome] = walk.owners[:, _COLUMN_OF[name]] if name in OUTCOMES else 0
+            keys[at_row] = rows.entities[:, _COLUMN_OF[name]]
+            keys[at_outcome] = owners[:, _COLUMN_OF[name]] if name in OUTCOMES else 0
             slots, fresh = table.assign(keys, create, peek)
             placed.slots[name], placed.fresh[name] = slots[at_row], fresh[at_row]
             placed.owners[name] = slots[at_outcome]
             placed.sizes[name] = table.size
         return placed
 
-    def advance(
-        self,
-        placed: Placed,
-        events: Sequence[AnyEvent],
-        columns: dict[str, Column],
-        deltas: Ints,
-        interner: Interner,
-    ) -> View:
+    def advance(self, placed: Placed, deltas: Ints) -> View:
         """Add the rows to every window and memory; answer for the transactions among them.
 
-        events: of the rows. columns: of the transactions. deltas (n,): fraud count changes of label rows.
+        deltas (n,): fraud count changes of label rows. The view's columns stay empty.
         """
         rows, pay, sizes = placed.rows, placed.pay, placed.sizes
-        series = _series(placed, events, columns, deltas)
+        series = {**placed.facts.series, "fraud": deltas.astype(np.int64)}
         sums: dict[tuple[str, int, str], Float] = {}
         for (entity, window), group in self.sums.items():
             names = SUMS[entity, window]
@@ -119,7 +113,7 @@ class EntityState:
             )[pay]
             for index, name in enumerate(names):
                 sums[entity, window, name] = column_or(out[:, index])
-        counted = self._counted(placed, events)
+        counted = _counted(placed)
         distinct, gaps = {}, {}
         for (entity, window, what), windows in self.distinct.items():
             count, gap = windows.advance(
@@ -130,37 +124,27 @@ class EntityState:
             gaps[entity, window, what] = np.where(
                 gap[pay] > 0, column_or(gap[pay]) / 1000.0, column_or(gap[pay])
             )
-        return self._remember(placed, events, columns, interner, sums, distinct, gaps)
+        return self._remember(placed, View(rows.times[pay], sums, distinct, gaps, {}, {}, {}))
 
-    def _remember(
-        self, placed: Placed, events: Sequence[AnyEvent], columns: dict[str, Column], interner: Interner,
-        sums: dict[tuple[str, int, str], Float], distinct: dict[tuple[str, int, str], Float],
-        gaps: dict[tuple[str, int, str], Float],
-    ) -> View:  # fmt: skip
-        rows, pay, n = placed.rows, placed.pay, placed.rows.kinds.shape[0]
-        is_pay = rows.kinds == PAY
-        usd = np.zeros(n)
-        usd[pay] = columns["amount_usd"]
-        here = np.full(n, -1, dtype=np.int32)
-        ip, issuer = columns["ip_country"], columns["issuer_country"]
-        here[pay] = np.where(ip >= 0, ip, issuer)
+    def _remember(self, placed: Placed, view: View) -> View:
+        facts, rows, pay = placed.facts, placed.rows, placed.pay
         profiles = {}
         for name, memory in self.profiles.items():
             profiles[name] = memory.advance(
-                placed.slots[name], placed.fresh[name], is_pay, rows.times, usd, here, placed.sizes[name]
-            )[pay]
-        kinds = np.full(n, -1, dtype=np.int32)
-        for i in np.flatnonzero(rows.kinds == ACT).tolist():
-            event = events[i]
-            if isinstance(event, Behaviour) and event.kind in ACTS:
-                kinds[i] = ACTS.index(event.kind)
-        customer = placed.slots["customer"], placed.fresh["customer"]
-        since = self.acts.advance(*customer, kinds, rows.times, placed.sizes["customer"])[pay]
-        hour = np.full(n, np.nan)
-        hour[pay] = columns["hour_local"]
-        hours = self.hours.advance(*customer, hour, placed.sizes["customer"])[pay]
-        travel = _travel(profiles["card"][:, PLACE], here[pay], interner)
-        return View(rows.times[pay], sums, distinct, gaps, profiles, {}, since, hours, travel, columns)
+                placed.slots[name], placed.fresh[name], rows.kinds == PAY, rows.times, facts.usd, facts.here,
+                placed.sizes[name],
+            )[pay]  # fmt: skip
+        view = view._replace(profiles=profiles)
+        if "card" in profiles:
+            view = view._replace(travel_km=_travel(profiles["card"][:, PLACE], facts.here[pay]))
+        if self.habits is None:
+            return view
+        acts, hours = self.habits
+        customer, size = (placed.slots["customer"], placed.fresh["customer"]), placed.sizes["customer"]
+        return view._replace(
+            since=acts.advance(*customer, facts.acts, rows.times, size)[pay],
+            hours=hours.advance(*customer, facts.hour, size)[pay],
+        )
 
     def recall(self, placed: Placed, view: View, deviates: Float) -> View:
         """The view with what is known of past payments; deviates (k,): `deviation_of` each outcome's payment."""
@@ -174,19 +158,10 @@ class EntityState:
         }  # fmt: skip
         return view._replace(outcomes=recalled)
 
-    def _counted(self, placed: Placed, events: Sequence[AnyEvent]) -> dict[str, Hashes]:
-        """Hashes of what distinct windows count; only transactions are counted."""
-        is_pay = placed.rows.kinds == PAY
-        counted = {
-            name: np.where(is_pay, placed.rows.entities[:, index], np.uint64(0))
-            for name, index in _COLUMN_OF.items()
-        }
-        counted["ship"] = hash_texts([e.ship_token or "" if type(e) is Transaction else "" for e in events])
-        return counted
-
     def pin(self, entity: str, key: str, pinned: bool) -> None:
-        """Keep (or no longer keep) one entity from eviction."""
-        self.tables[entity].pin(int(hash_texts([key])[0]), pinned)
+        """Keep (or no longer keep) one entity from eviction; those of other shards are passed over."""
+        if entity in self.tables:
+            self.tables[entity].pin(int(hash_texts([key])[0]), pinned)
 
     @property
     def evicted(self) -> int:
@@ -203,31 +178,19 @@ class EntityState:
             },
             **{f"profile/{name}": memory for name, memory in self.profiles.items()},
             **{f"outcomes/{name}": memory for name, memory in self.outcomes.items()},
-            "acts": self.acts,
-            "hours": self.hours,
+            **({} if self.habits is None else {"acts": self.habits[0], "hours": self.habits[1]}),
         }
 
 
-def _series(
-    placed: Placed, events: Sequence[AnyEvent], columns: dict[str, Column], deltas: Ints
-) -> dict[str, npt.NDArray[np.int64]]:
-    n, pay = placed.rows.kinds.shape[0], placed.pay
-    series = {name: np.zeros(n, dtype=np.int64) for name in SERIES}
-    usd = np.asarray(columns["amount_usd"], dtype=np.float64)
-    series["pay"][pay] = 1
-    series["usd"][pay] = np.rint(usd * USD_SCALE).astype(np.int64)
-    series["declined"][pay] = columns["declined"] == 1.0
-    series["small"][pay] = usd < SMALL_USD
-    series["fraud"][:] = deltas
-    for i in pay[columns["decline_code"] >= 0].tolist():
-        event = events[i]
-        if isinstance(event, Transaction) and event.decline_code in _BAD_CREDENTIAL:
-            series["bad_credential"][i] = 1
-    for i in np.flatnonzero(placed.rows.kinds == ACT).tolist():
-        event = events[i]
-        if isinstance(event, Behaviour) and event.kind in ("login", "login_failed", "refund"):
-            series[event.kind][i] = 1
-    return series
+def _counted(placed: Placed) -> dict[str, Hashes]:
+    """Hashes of what distinct windows count; only transactions are counted."""
+    is_pay = placed.rows.kinds == PAY
+    counted = {
+        name: np.where(is_pay, placed.rows.entities[:, index], np.uint64(0))
+        for name, index in _COLUMN_OF.items()
+    }
+    counted["ship"] = placed.facts.ship
+    return counted
 
 
 def deviation_of(view: View) -> Float:
@@ -236,17 +199,12 @@ def deviation_of(view: View) -> Float:
     return np.where(np.isnan(card), customer, card)
 
 
-def _travel(last: Float, here: Ints, interner: Interner) -> Float:
+def _travel(last: Float, here: Int64) -> Float:
     """Kilometres from the last place to this one, NaN when either is unknown."""
     out = np.full(here.shape[0], np.nan)
-    texts: list[str] | None = None
     for i in np.flatnonzero((here >= 0) & ~np.isnan(last)).tolist():
-        before = int(last[i])
-        if before == here[i]:
-            out[i] = 0.0
-            continue
-        texts = texts or interner.texts()
-        out[i] = distance_km(texts[before], texts[here[i]])
+        before, now = int(last[i]), int(here[i])
+        out[i] = 0.0 if before == now else distance_km(place_of(before), place_of(now))
     return out
 
 

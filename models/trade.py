@@ -13,14 +13,13 @@ weight, descriptions that differ between documents.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
 from models.columns import Float
 from models.entities import Arrays, EntityTable, Flags, Ints, grown
 from models.events import Documents, Transaction
-from models.hashing import hash_texts
+from models.hashing import Hashes
 from models.kernels import kernel
 
 ENOUGH, REACH, MEMORY = 20, 3.0, 500
@@ -81,6 +80,17 @@ def goods_differ(documents: Documents) -> float:
     return float(order[:_HEADING] != waybill[:_HEADING])
 
 
+def read(t: Transaction, documents: Documents, usd: float) -> tuple[list[float], list[float], str]:
+    """What a payment's documents say: agreement (3 answers), logarithms of the two prices, code of the goods."""
+    pieces, grams = documents.quantity, documents.weight_grams
+    logs = [math.nan, math.nan]
+    if usd > 0:
+        logs[0] = math.log(usd / pieces) if pieces else math.nan
+        logs[1] = math.log(usd / grams * 1000.0) if grams else math.nan
+    goods = (documents.order_goods or documents.waybill_goods or "")[:_SUBHEADING]
+    return [differ(documents), apart(documents, t.amount), goods_differ(documents)], logs, goods
+
+
 class GoodsPrices:
     """What goods usually cost; see the module's docstring. capacity: most kinds of goods kept. 73 bytes each."""
 
@@ -88,28 +98,17 @@ class GoodsPrices:
         self.table = EntityTable(capacity)
         self.state: Float = np.zeros((0, 2, 3))
 
-    def advance(self, payments: Sequence[Transaction], usd: Float) -> Float:
-        """Judge the documents of m payments in stream order and take their prices in; (m, WIDTH), NaN = not judged."""
-        out = np.full((len(payments), WIDTH), np.nan)
-        with_documents = [(i, t, t.documents) for i, t in enumerate(payments) if t.documents is not None]
-        if not with_documents:
-            return out
-        logs = np.full((len(with_documents), 2), np.nan)
-        for row, (i, t, documents) in enumerate(with_documents):
-            out[i, :3] = differ(documents), apart(documents, t.amount), goods_differ(documents)
-            if usd[i] > 0:
-                pieces, grams = documents.quantity, documents.weight_grams
-                logs[row, 0] = math.log(usd[i] / pieces) if pieces else math.nan
-                logs[row, 1] = math.log(usd[i] / grams * 1000.0) if grams else math.nan
-        goods = [d.order_goods or d.waybill_goods or "" for _, _, d in with_documents]
-        keys = hash_texts([code[:_SUBHEADING] for code in goods])
-        slots, fresh = self.table.assign(keys, np.ones(keys.shape[0], dtype=np.bool_))
+    def advance(self, goods: Hashes, logs: Float) -> Float:
+        """Judge m prices in stream order and take them in; (m, 2): PRICE and VALUE_OF_WEIGHT, NaN = not judged.
+
+        goods (m,): hashes of the kinds, 0 missing. logs (m, 2): as of `read`.
+        """
+        slots, fresh = self.table.assign(goods, np.ones(goods.shape[0], dtype=np.bool_))
         if self.state.shape[0] < self.table.size:
             self.state = grown(self.state, self.table.size)
-        judged = np.full((len(with_documents), 2), np.nan)
+        judged = np.full((goods.shape[0], 2), np.nan)
         _prices(slots, fresh, logs, self.state, judged)
-        out[[i for i, _, _ in with_documents], 3:] = judged
-        return out
+        return judged
 
     def arrays(self) -> Arrays:
         """State for the checkpoint."""

@@ -116,21 +116,30 @@ class Vectors:
         return float(self._share[0])
 
     def put(self, sequences: Int64, keys: Hashes, settled: Int64, rows: Float) -> None:
-        """Keep the vectors of new transactions (sequences rise by one); keys: hashes of their ids.
+        """Keep the vectors of new transactions: `claim` and `fill` at once."""
+        self.fill(self.claim(sequences, keys, settled), rows)
 
-        settled: the ledger's next outcome to close, as of each row.
+    def claim(self, sequences: Int64, keys: Hashes, settled: Int64) -> Int64:
+        """Make room for the vectors of new transactions (sequences rise by one); keys: hashes of their ids.
+
+        settled: the ledger's next outcome to close, as of each row. Returns their slots, −1 for what is not kept; `fill`
+        follows before any of their outcomes can come ripe.
         """
-        if sequences.size == 0:
-            return
-        self._grow(int(sequences[-1]) + 1)
         slots = np.empty(sequences.shape[0], dtype=np.int64)
+        if sequences.size == 0:
+            return slots
+        self._grow(int(sequences[-1]) + 1)
         _place(
             sequences, keys, settled, self.capacity - MAX_BATCH, self._places, self._owners, self._shares,
             self._state, self._share, slots,
         )  # fmt: skip
+        self._about[slots[slots >= 0]] = (UNDESCRIBED, 0, 0, UNDESCRIBED, UNDESCRIBED)
+        return slots
+
+    def fill(self, slots: Int64, rows: Float) -> None:
+        """Write vectors to the slots they have claimed."""
         kept = slots >= 0
         self.ring[slots[kept]] = rows[kept]
-        self._about[slots[kept]] = (UNDESCRIBED, 0, 0, UNDESCRIBED, UNDESCRIBED)
 
     def describe(self, sequences: Int64, corridors: Int64, paid_at: Int64) -> None:
         """Keep beside newly put vectors where their payments come from: code of the corridor, time in ms."""

@@ -6,13 +6,15 @@ one before. A velocity that is new in a reloaded pack is "not assessed" until it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from models.columns import ENTITIES, Column, Float, Interner
 from models.distinct import DistinctWindows, column_or
-from models.events import AnyEvent, Transaction
+from models.facts import Facts
 from models.hashing import Hashes, hash_texts
 from models.places import civil_buckets
 from models.rules.compile import Predicate, compile_expression
@@ -25,18 +27,23 @@ _TEXT_COLUMNS = ("issuer_country", "ip_country", "ship_country", "currency")
 
 
 class Velocities:
-    """Windows of the velocities in force. `since` is the stream time a late-comer began at (0: from the start)."""
+    """Windows of the velocities in force. `since` is the stream time a late-comer began at (0: from the start).
 
-    def __init__(self, interner: Interner) -> None:
-        self._interner = interner
+    entities: those whose velocities are advanced here; any may be asked for.
+    """
+
+    def __init__(self, interner: Interner, entities: Collection[str] = ENTITIES) -> None:
+        self._interner, self._entities = interner, entities
         self.specs: dict[str, VelocitySpec] = {}
         self.windows: dict[str, SumWindows | DistinctWindows] = {}
         self.since: dict[str, int] = {}
         self._where: dict[str, Predicate] = {}
+        self._hashes: Hashes = np.zeros(0, dtype=np.uint64)
 
     def load(self, specs: Iterable[VelocitySpec], now: int) -> None:
         """Take the velocities of a pack; those already kept go on, those no longer asked for are dropped."""
         wanted = {spec.column: spec for spec in specs}
+        self._hashes = self._hashes[:0]
         for name in set(self.specs) - set(wanted):
             del self.specs[name], self.windows[name], self.since[name]
             self._where.pop(name, None)
@@ -52,37 +59,44 @@ class Velocities:
             if spec.where is not None:
                 self._where[name] = compile_expression(spec.where, self._interner)
 
-    def advance(
-        self, placed: Placed, events: Sequence[AnyEvent], columns: dict[str, Column]
-    ) -> dict[str, Float]:
-        """Values (m,) by column name for the m transactions of a batch, NaN where not assessed."""
-        n, pay = placed.rows.kinds.shape[0], placed.pay
-        out: dict[str, Float] = {}
+    @property
+    def kept(self) -> dict[str, SumWindows | DistinctWindows]:
+        """The windows that are advanced here, by column."""
+        return {
+            name: self.windows[name] for name, spec in self.specs.items() if spec.entity in self._entities
+        }
+
+    def ask(self, facts: Facts, columns: Mapping[str, Column]) -> dict[str, npt.NDArray[Any]]:
+        """What each row adds to the velocities, by column, as in Facts. columns: one element a payment, in order."""
+        n, pay = facts.usd.shape[0], facts.pay
+        asked: dict[str, npt.NDArray[Any]] = {}
         for name, spec in self.specs.items():
             where = self._where.get(name)
             taken = np.zeros(n, dtype=np.bool_)
             taken[pay] = True if where is None else where.evaluate(columns, pay.shape[0]) == 1
-            slots, fresh, size = (
-                placed.slots[spec.entity],
-                placed.fresh[spec.entity],
-                placed.sizes[spec.entity],
-            )
-            buckets = self._buckets(placed, spec)
-            windows = self.windows[name]
+            if spec.agg == "distinct":
+                asked[name] = np.where(taken, self._counted(facts, columns, spec.field or ""), np.uint64(0))
+            else:
+                asked[name] = _amounts(pay, columns, spec, taken)
+        return asked
+
+    def advance(self, placed: Placed, asked: Mapping[str, npt.NDArray[Any]]) -> dict[str, Float]:
+        """Values (m,) by column name for the m transactions of a batch, NaN where not assessed; asked: as of `ask`."""
+        pay, times = placed.pay, placed.rows.times
+        out: dict[str, Float] = {}
+        for name, spec in self.specs.items():
+            if spec.entity not in self._entities:
+                continue
+            at = placed.slots[spec.entity], placed.fresh[spec.entity], self._buckets(placed, spec)
+            size, windows = placed.sizes[spec.entity], self.windows[name]
             if isinstance(windows, DistinctWindows):
-                counted = np.where(
-                    taken, self._counted(placed, events, columns, spec.field or ""), np.uint64(0)
-                )
-                count, _ = windows.advance(slots, fresh, buckets, placed.rows.times, counted, size)
+                count, _ = windows.advance(*at, times, asked[name], size)
                 value = column_or(count[pay])
             else:
-                value = self._summed(
-                    windows.advance(slots, fresh, buckets, _amounts(placed, columns, spec, taken), size)[pay],
-                    spec,
-                )
+                value = self._summed(windows.advance(*at, asked[name], size)[pay], spec)
             began = self.since[name]
             if began:
-                value = np.where(placed.rows.times[pay] >= began + spec.window_ms, value, np.nan)
+                value = np.where(times[pay] >= began + spec.window_ms, value, np.nan)
             out[name] = value
         return out
 
@@ -101,26 +115,28 @@ class Velocities:
             return civil_buckets(placed.rows.times, spec.calendar, spec.tz)
         return placed.buckets(shape_of(spec.window_ms)[0])
 
-    def _counted(
-        self, placed: Placed, events: Sequence[AnyEvent], columns: dict[str, Column], field: str
-    ) -> Hashes:
+    def _counted(self, facts: Facts, columns: Mapping[str, Column], field: str) -> Hashes:
+        """Hashes of what is counted (n,); of texts too, because their codes differ from process to process."""
         if field in ENTITIES:
-            return np.ascontiguousarray(placed.rows.entities[:, ENTITIES.index(field)])
+            return np.ascontiguousarray(facts.rows.entities[:, ENTITIES.index(field)])
         if field == "ship":
-            return hash_texts([e.ship_token or "" if type(e) is Transaction else "" for e in events])
-        counted = np.zeros(placed.rows.kinds.shape[0], dtype=np.uint64)
+            return facts.ship
+        counted = np.zeros(facts.usd.shape[0], dtype=np.uint64)
         if field in _TEXT_COLUMNS:
-            counted[placed.pay] = np.asarray(columns[field]).astype(np.int64).astype(np.uint64) + np.uint64(1)
+            codes = np.asarray(columns[field], dtype=np.int64)
+            if codes.size and codes.max() >= self._hashes.shape[0]:
+                self._hashes = hash_texts(self._interner.texts())
+            counted[facts.pay[codes >= 0]] = self._hashes[codes[codes >= 0]]
         return counted
 
 
-def _amounts(placed: Placed, columns: dict[str, Column], spec: VelocitySpec, taken: np.ndarray) -> Int64:
+def _amounts(pay: Int64, columns: Mapping[str, Column], spec: VelocitySpec, taken: np.ndarray) -> Int64:
     """Counts and scaled amounts of the rows that count, (n, 2)."""
-    values = np.zeros((placed.rows.kinds.shape[0], 2), dtype=np.int64)
+    values = np.zeros((taken.shape[0], 2), dtype=np.int64)
     values[:, 0] = taken
     if spec.field is not None:
         amount = np.zeros(taken.shape[0])
-        amount[placed.pay] = columns[spec.field]
+        amount[pay] = columns[spec.field]
         known = taken & ~np.isnan(amount)
         values[:, 0] = known
         values[known, 1] = np.rint(amount[known] * _SCALE).astype(np.int64)

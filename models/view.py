@@ -92,10 +92,10 @@ class View(NamedTuple):
     gaps: dict[tuple[str, int, str], Float]
     profiles: dict[str, Float]
     outcomes: dict[str, Float]
-    since: Float
-    hours: Float
-    travel_km: Float
     columns: dict[str, Column]
+    since: Float = np.empty((0, 0))
+    hours: Float = np.empty(0)
+    travel_km: Float = np.empty(0)
     flows: Float = np.empty((0, 0))
     documents: Float = np.empty((0, 0))
     watched: Float = np.empty(0)

@@ -73,7 +73,8 @@ class Proposal:
     def decide(self, judged: Judged, contained: list[list[Measure]]) -> list[Decision]:
         """The decisions on a batch, without reasons. contained: the measures that cover each transaction."""
         columns: dict[str, Column] = dict(judged.columns)
-        columns.update(self._velocities.advance(judged.placed, judged.events, columns))
+        asked = self._velocities.ask(judged.placed.facts, columns)
+        columns.update(self._velocities.advance(judged.placed, asked))
         if not judged.made:
             return []
         scores: list[dict[str, float]] | None = None

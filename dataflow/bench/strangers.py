@@ -46,4 +46,4 @@ def filled(settings: Settings, entities: int, progress: Callable[[float], None])
 
 def known(engine: Engine) -> int:
     """Entities in the state, of all kinds."""
-    return sum(table.used for table in engine.state.tables.values())
+    return sum(table.used for shard in engine.shards for table in shard.state.tables.values())
