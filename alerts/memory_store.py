@@ -20,6 +20,7 @@ from alerts.custody.audit import SYSTEM, AuditEntry, Facts
 from alerts.due_list import MemoryDue, schedule_of
 from alerts.fraud_cases import MemoryCases
 from alerts.lifecycle import FourEyes
+from alerts.lists.keeping import MemoryLists
 from alerts.memory_jobs import MemoryJobs
 from alerts.minutes import Headed, add_counts, head_of
 from alerts.overlap import remaining
@@ -46,6 +47,7 @@ class MemoryStore(
     MemoryResponse,
     MemoryTraces,
     MemoryRouting,
+    MemoryLists,
 ):
     """See alerts.store.Store for the meaning of each call.
 

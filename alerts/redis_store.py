@@ -21,6 +21,7 @@ from alerts.decision_index import RedisHistory, indexed
 from alerts.due_list import RedisDue, schedule_of
 from alerts.fraud_cases import RedisCases
 from alerts.lifecycle import FourEyes
+from alerts.lists.keeping import RedisLists
 from alerts.merging import amount_of
 from alerts.minutes import Headed, head_of
 from alerts.overlap import remaining
@@ -53,6 +54,7 @@ class RedisStore(
     RedisResponse,
     RedisTraces,
     RedisRouting,
+    RedisLists,
 ):
     """See alerts.store.Store for the meaning of each call; every failure is a StoreError.
 

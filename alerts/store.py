@@ -17,6 +17,7 @@ from alerts.alert import Alert, AlertHit, Status, Verdict
 from alerts.custody.audit import AuditEntry, AuditLink
 from alerts.jobs import Jobs
 from alerts.lifecycle import FourEyes, Step
+from alerts.lists.kept import KeepsLists
 from alerts.merging import RuleSnooze
 from alerts.minutes import Headed
 from alerts.routing.keeping import KeepsRouting
@@ -57,7 +58,7 @@ class Conflict(msgspec.Struct, frozen=True):
     current: Alert
 
 
-class Store(Jobs, KeepsRouting, Protocol):
+class Store(Jobs, KeepsRouting, KeepsLists, Protocol):
     """See the module's docstring. Times are ms since the epoch; the caller's clock comes in as `now`.
 
     four_eyes: which verdicts need a second person; set by whoever opens the store.

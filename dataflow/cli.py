@@ -40,6 +40,7 @@ COMMANDS = [
     "audit",
     "plan",
     "notice",
+    "lists",
     "status",
 ]
 """Modules of dataflow/commands, in the order of the help; a module is called as its command."""

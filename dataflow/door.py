@@ -32,6 +32,7 @@ from alerts.custody.data_keys import DataKeyDirectory
 from alerts.custody.envelope import Sealer, dead_letter_context
 from alerts.custody.keyring import KeyRing
 from alerts.custody.pseudonym import NORMAL, Pseudonyms, Purpose
+from alerts.lists.awaited import Awaited
 from dataflow.raw_events import decode_raw
 from models.clear_data import find_clear, find_repeated, may_hold_clear
 from models.decision import DeadLetter
@@ -76,7 +77,7 @@ class Door:
     screen: called with the clear fields of each transaction; only its ScreenResult goes on.
     protected_input: take events that were protected before (a recorded stream): `content`, `envelope` and
     `screen` pass through. Otherwise these are the door's to set, and a sender's are refused.
-    entropy: see Sealer.
+    entropy: see Sealer. awaited: recognises shared indicators among the values that pass.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Door:
         screen: Screen | None = None,
         protected_input: bool = False,
         entropy: Callable[[int], bytes] = os.urandom,
+        awaited: Awaited | None = None,
     ) -> None:
         self.counters = DoorCounters()
         self._pseudonyms = Pseudonyms(ring)
@@ -95,6 +97,7 @@ class Door:
         self._clock = clock
         self._screen = screen
         self._protected_input = protected_input
+        self._awaited = awaited
 
     def protect_line(self, line: bytes, place: str) -> bytes | DeadLetter:
         """The protected line, or the dead letter of one that cannot be taken. place: `file:line` or entry id.
@@ -147,6 +150,8 @@ class Door:
                 event.screen = self._screened(clear)
             event.envelope = self._sealer.seal(event.id, clear, plain)
             self.counters.enveloped += 1
+        if self._awaited is not None:
+            self._awaited.look(event, clear, self._pseudonyms, NORMAL)
         if event.__class__.__name__ == "RawBehaviour" and event.payer is None:
             raise EventError("malformed", "Object missing required field `payer` - at `$`")
         event.clear = None

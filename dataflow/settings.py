@@ -14,6 +14,7 @@ import msgspec
 
 from alerts.emergency.settings import EmergencySettings
 from alerts.lifecycle import FourEyes
+from alerts.lists.settings import ListSettings
 from alerts.notices.facts import Profile
 from alerts.receivers.specs import WebhookReceiver
 from alerts.rights import Role
@@ -110,6 +111,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     webhooks: WebhookSettings = msgspec.field(default_factory=WebhookSettings)
     emergency: EmergencySettings = EmergencySettings()
     notices: Profile = msgspec.field(default_factory=Profile)
+    lists: ListSettings = msgspec.field(default_factory=ListSettings)
 
     @property
     def directory(self) -> Path:

@@ -43,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
     from alerts.custody.private_files import make_private_directory
     from dataflow.admission import Admission, now_ms, raw_items
     from dataflow.door import Door
+    from dataflow.indicators import awaited_of
     from dataflow.store_access import address_of
 
     options.at_least("--rate", args.rate, 0.001)
@@ -53,7 +54,9 @@ def run(args: argparse.Namespace) -> int:
     make_private_directory(settings.directory)
     ring = KeyRing.load_or_create(keyring_path(settings.directory), now_ms())
     keys = FileDataKeys(settings.directory / FILE_NAME)
-    door = Door(ring, keys, clock=now_ms, protected_input=args.protected)
+    door = Door(
+        ring, keys, clock=now_ms, protected_input=args.protected, awaited=awaited_of(settings, url, now_ms)
+    )
     admission = Admission(
         url, door, Sealer(ring, keys, now_ms), backlog=settings.flow.backlog, say=showing.say
     )

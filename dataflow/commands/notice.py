@@ -50,7 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         if name in ("draft", "sent"):
             verb.add_argument("--language", choices=("en", "zh"), help="default: console.language")
         if name in ("sent", "waive"):
-            verb.add_argument("--actor", help="who did it (default: console.actor of the settings)")
+            options.add_who(verb)
             verb.add_argument("--reason", default="", help="why; needed for gaps and for a waiver")
         options.add_config(verb)
         options.add_json(verb)
@@ -188,7 +188,7 @@ def _sent(args: argparse.Namespace, settings: Settings) -> int:
 
     from alerts.notices.sending import record_sent
 
-    actor, role = (args.actor or settings.console.actor).strip(), settings.console.role
+    actor, role = options.who_of(args, settings)
     now = time.time_ns() // 1_000_000
     sent = record_sent(
         _store(settings), args.id, _facts(args), settings.notices, actor=actor, role=role, now=now,
@@ -202,7 +202,7 @@ def _sent(args: argparse.Namespace, settings: Settings) -> int:
 def _waive(args: argparse.Namespace, settings: Settings) -> int:
     from alerts.notices.sending import record_waived
 
-    actor, role = (args.actor or settings.console.actor).strip(), settings.console.role
+    actor, role = options.who_of(args, settings)
     facts, now = _facts(args), time.time_ns() // 1_000_000
     record_waived(
         _store(settings), args.id, facts.incident, actor=actor, role=role, now=now, reason=args.reason, again=args.again

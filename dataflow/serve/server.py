@@ -19,6 +19,7 @@ from alerts.custody.keyring import KeyRing
 from alerts.redis_link import RedisLink
 from alerts.redis_store import RedisStore
 from dataflow.door import Door
+from dataflow.indicators import awaited_of
 from dataflow.observe.logs import log, logger
 from dataflow.scoring import now_ms
 from dataflow.serve.answers import Answering
@@ -68,7 +69,8 @@ async def _serve(
     registry = CollectorRegistry()
     measures = ServeMeasures(registry)
     measures.in_flight.set_function(lambda: outcomes.waiting)
-    door = Door(ring, FileDataKeys(settings.directory / FILE_NAME), clock=now_ms)
+    data_keys = FileDataKeys(settings.directory / FILE_NAME)
+    door = Door(ring, data_keys, clock=now_ms, awaited=awaited_of(settings, url, now_ms))
     answering = Answering(chosen, settings.flow.backlog, door, store, appender, outcomes, health, measures)
     api = Api(chosen, answering, store, health, keys, measures, registry, version)
     server = _Server(
