@@ -34,6 +34,7 @@ from models.events import MAX_LINE_BYTES, Control, decode
 from models.lists import Listed, Lists
 from tests.test_containment import engine, payment
 from tests.test_engine_oracle import entries_of
+from tests.test_lists import entry as fields_of
 
 NOW = 1_788_220_800_000
 DAY = 86_400_000
@@ -57,15 +58,7 @@ def store(request: pytest.FixtureRequest, url: str) -> Store:
 
 def entry(name: str = "block", entity: str = "card", token: str = "c-1", **more: Any) -> Listed:
     end = {} if more.get("basis") == "law" else {"until": NOW + DAY}
-    given_ = {
-        "list": name,
-        "entity": entity,
-        "token": token,
-        "source": "desk",
-        "reason": "seen",
-        "confidence": 80,
-    }
-    return msgspec.convert({**given_, **end, **more}, Listed)
+    return msgspec.convert(fields_of(name, entity, token, **{**end, **more}), Listed)
 
 
 def sent(store: Store, url: str) -> list[Control]:
