@@ -22,6 +22,7 @@ from alerts.merging import RuleSnooze
 from alerts.minutes import Headed
 from alerts.routing.keeping import KeepsRouting
 from alerts.routing.reconciling import Reconciliation
+from alerts.routing.view import View
 from alerts.routing.why import Why
 from alerts.rule_counts import RuleDay
 from models.decision import Counters, DeadLetter
@@ -192,6 +193,9 @@ class Store(Jobs, KeepsRouting, KeepsLists, Protocol):
     # routing, beside KeepsRouting
     def why(self, key: str) -> Why | None:
         """Why an alert (or `incident:ID`, …) paged whom, or did not; None: the router knows nothing of it."""
+
+    def routing_view(self, now: int) -> View | None:
+        """The routing in force and how its receivers stand; None: no sender ran yet."""
 
     def reconcile(self, now: int) -> Reconciliation:
         """Alerts stored against pages delivered, with the gaps."""

@@ -69,6 +69,7 @@ def run(settings: Settings, url: str, restarts: int, stop: threading.Event) -> N
         try:
             due = sender.step(now_ms())
             told: dict[str, str | int | float] = {"status": "live", "pid": os.getpid(), "restarts": restarts}
+            told |= {f"on_call:{name}": person or "" for name, person in plan.on_call(now_ms()).items()}
             store.beat(
                 "sender", {**told, **sender.status(now_ms()), "plan": plan.digest, "wrong": wrong}, now_ms()
             )

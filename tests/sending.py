@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping
 
 from alerts.alert import Alert, hit_of
-from alerts.receivers.attempts import InLine
+from alerts.receivers.attempts import Attempts, InLine
 from alerts.receivers.post import Resolve, addresses_of, new_client
 from alerts.receivers.receiver import Wire
 from alerts.receivers.registry import receiver_of
@@ -64,6 +64,7 @@ def sender_of(
     environ: Mapping[str, str] = ENV,
     resolve: Resolve = addresses_of,
     console_url: str = "",
+    attempts: Attempts | None = None,
 ) -> Sender:
     """A sender by a plan, a routing file's text, or webhooks; attempts are made in line."""
     if isinstance(plan, str):
@@ -71,7 +72,7 @@ def sender_of(
     elif isinstance(plan, list):
         plan = default_plan(plan)
     made = {name: receiver_of(spec, environ) for name, spec in plan.receivers.items()}
-    return Sender(store, plan, made, InLine(), Wire(new_client(), resolve), console_url)
+    return Sender(store, plan, made, attempts or InLine(), Wire(new_client(), resolve), console_url)
 
 
 def advance(sender: Sender, now: int, until: int) -> int:

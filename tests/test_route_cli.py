@@ -134,7 +134,11 @@ class TestRoute:
         code, said = run("route", "show", "--json")
         assert code == 0
         told = last(said)
-        assert told["receivers"] == {"pager": "closed", "team": "closed", "mail": "closed"}
+        assert [(row["name"], row["kind"], row["rate"]) for row in told["receivers"]] == [
+            ("pager", "pagerduty", "none"), ("team", "slack", "50/1m"), ("mail", "email", "20/1m"),
+        ]  # fmt: skip
+        assert [row["name"] for row in told["routes"]][:2] == ["root", "incidents"]
+        assert told["in_force"] is False
         assert told["on_call"]["duty"] in ("duty-analyst", "duty-lead")
         assert "pages" in run("route", "show")[1]
         assert run("route", "example")[1] == EXAMPLE
@@ -146,7 +150,11 @@ class TestRoute:
         assert (code, "the router has no record of it" in said) == (1, True)
         assert run("route", "why", "al_none")[0] == 2
         receiver.status = 410
+        assert store.routing_view(now) is None
         advance(sender_of(store, [local(receiver)]), now, now + 1000)
+        view = store.routing_view(now + 1000)
+        assert view is not None
+        assert [(row.kind, row.breaker) for row in view.receivers] == [("webhook", "disabled")]
         code, said = run("route", "why", alert.id, "--json")
         assert code == 0
         (heard,) = last(said)["heard"]

@@ -327,6 +327,31 @@ class TestFallback:
         assert world.router.step(ms(310), [taken], unheard=[page]) == []
 
 
+class TestForgetting:
+    DAY = 24 * 3600
+
+    def test_what_nobody_touches_for_two_weeks_is_let_go_and_known_again_by_an_act(self) -> None:
+        t = timeline(AT_ONCE.replace('"1h"', '"0s"'))
+        t.at(0).push("a1", "a2")
+        t.between(0, 0).want("oncall", "a1")
+        t.between(0, 0).want("oncall", "a2")
+        t.at(5 * self.DAY).push("a2", state="acknowledged")
+        t.at(15 * self.DAY).push("new")
+        t.between(15 * self.DAY, 15 * self.DAY).want("oncall", "new")
+        t.run(15 * self.DAY)
+        router = t.world.router  # type: ignore[attr-defined]
+        assert set(router.state.tracked) == {"a2", "new"}
+        assert len(router.state.groups) == 2
+
+    def test_an_incident_stays_until_it_is_over(self) -> None:
+        t = timeline(AT_ONCE.replace('"1h"', '"0s"'))
+        t.at(0).push("INC", kind="incident")
+        t.between(0, 0).want("oncall", "INC")
+        t.at(40 * self.DAY).push("a1", incident="INC")
+        t.run(40 * self.DAY + 1)
+        assert subject(t, "a1").quiet["oncall"].reason == Inhibited("INC")
+
+
 class TestRestarts:
     def test_timers_and_groups_go_on(self) -> None:
         t = timeline(GROUPED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import pytest
 
 from alerts.clerk import attend
 from alerts.memory_store import MemoryStore
+from alerts.receivers.attempts import Attempt, InLine
+from alerts.receivers.post import Answer
 from alerts.redis_store import RedisStore
 from alerts.response.documents import Write
 from alerts.routing.change import Change
@@ -371,3 +373,84 @@ class TestStart:
         advance(sender_of(store, other, environ()), now + MINUTE, now + 2 * MINUTE)
         assert len(first.requests) == 1
         assert len(events(second)) == 3
+
+
+class TestLines:
+    def test_what_is_over_is_said_after_the_pages_of_its_thread(
+        self, store: MemoryStore, first: Hook, second: Hook
+    ) -> None:
+        """An old trigger after the resolve would open the incident at the on-call service again."""
+        second.status = 503
+        text = (
+            plan_of(first, second, '["pager"]').replace('"10s"', '"0s"').replace('fallback = "pager"\n', "")
+        )
+        now = now_ms() - HOUR
+        sender = sender_of(store, text, environ())
+        raise_alerts(store, 1, 1, severity="high", now=now, card="c")
+        advance(sender, now, now + 5 * MINUTE)
+        (alert,) = raise_alerts(store, 2, 1, severity="critical", now=now, card="c")
+        advance(sender, now + 5 * MINUTE, now + 10 * MINUTE)
+        store.resolve(alert.id, alert.version, "fraud", "ana", now, "senior")
+        advance(sender, now + 10 * MINUTE, now + 20 * MINUTE)
+        second.status = 202
+        second.requests.clear()
+        advance(sender, now + 20 * MINUTE, now + 25 * MINUTE)
+        assert [event["event_action"] for event in events(second)] == ["trigger", "trigger", "resolve"]
+
+    def test_a_resolve_waits_for_a_page_that_was_refused(
+        self, store: MemoryStore, first: Hook, second: Hook
+    ) -> None:
+        second.status = 404
+        text = (
+            plan_of(first, second, '["pager"]').replace('"10s"', '"0s"').replace('fallback = "pager"\n', "")
+        )
+        now = now_ms() - HOUR
+        sender = sender_of(store, text, environ())
+        (alert,) = raise_alerts(store, 1, 1, now=now)
+        advance(sender, now, now + 3 * MINUTE)
+        store.resolve(alert.id, alert.version, "fraud", "ana", now, "senior")
+        second.status = 202
+        second.requests.clear()
+        advance(sender, now + 3 * MINUTE, now + HOUR)
+        assert [event["event_action"] for event in events(second)] == ["trigger", "resolve"]
+
+    def test_an_attempt_without_an_end_is_given_up_and_a_late_answer_still_counts(
+        self, store: MemoryStore, first: Hook, second: Hook
+    ) -> None:
+        class Drips(InLine):
+            """Every attempt hangs until somebody lets it end."""
+
+            def start(self, receiver: str, message_id: str, at: int, send: Callable[[], Answer]) -> None:
+                hanging.append((receiver, message_id, at))
+
+        hanging: list[tuple[str, str, int]] = []
+        attempts = Drips()
+        sender = sender_of(
+            store, plan_of(first, second).replace('"10s"', '"0s"'), environ(), attempts=attempts
+        )
+        raise_alerts(store, 1, 1, now=now_ms())
+        now = now_ms()
+        advance(sender, now, now + MINUTE)
+        assert len(hanging) == 1
+        advance(sender, now + MINUTE, now + 3 * MINUTE)
+        assert len(hanging) == 2
+        assert [(d.outcome, d.detail) for d in store.deliveries(5)] == [
+            ("retry", "no end of it within two minutes")
+        ]
+        receiver, message, at = hanging[0]
+        attempts.ended.append(Attempt(receiver, message, at, Answer(204)))
+        sender.step(now + 3 * MINUTE)
+        assert [done.outcome for done in store.done_messages(5)] == ["delivered"]
+
+    def test_a_state_that_cannot_be_read_pages_again_rather_than_nobody(
+        self, store: MemoryStore, first: Hook, second: Hook
+    ) -> None:
+        (alert,) = raise_alerts(store, 1, 1, now=now_ms())
+        now = now_ms()
+        advance(sender_of(store, plan_of(first, second), environ()), now, now + MINUTE)
+        version, _ = store.routing_state()
+        store.save_routing(version, Saved({f"t:{alert.id}": b"\xc1 of another version"}))
+        sender = sender_of(store, plan_of(first, second), environ())
+        advance(sender, now + MINUTE, now + 2 * MINUTE)
+        assert sender.forgotten == 1
+        assert list(first.verified.values()) == [2], "under the same id"

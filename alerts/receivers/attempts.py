@@ -31,14 +31,14 @@ class InLine:
     """Each attempt is made at once, in this thread: for drills and virtual clocks."""
 
     def __init__(self) -> None:
-        self._done: list[Attempt] = []
+        self.ended: list[Attempt] = []
 
     def start(self, receiver: str, message_id: str, at: int, send: Callable[[], Answer]) -> None:
-        self._done.append(Attempt(receiver, message_id, at, send()))
+        self.ended.append(Attempt(receiver, message_id, at, send()))
 
     def finished(self, wait_s: float = 0.0) -> list[Attempt]:
-        done, self._done = self._done, []
-        return done
+        ended, self.ended = self.ended, []
+        return ended
 
 
 class InThreads:

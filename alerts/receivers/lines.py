@@ -2,8 +2,9 @@
 
 When a receiver does not answer, its line rests: one message probes it now and then (half-open), and no message is
 given up for that within a day. What a receiver refuses is tried again by the schedule of alerts/receivers/retry.py.
-When it answers again, all goes out at once, the worst first. 410 disables the line until the receiver's settings
-change. A page that no receiver took in time is due to the fallback.
+When it answers again, all goes out at once, the worst first; that something is over is said after all pages of its
+thread, which would open it again. 410 disables the line until the receiver's settings change. A page that no receiver
+took in time is due to the fallback.
 """
 
 from __future__ import annotations
@@ -93,7 +94,8 @@ class Lines:
                 self._touched.add(f"l:{name}")
         self._of: dict[str, set[str]] = {}
         self._waiting: dict[str, list[tuple[int, str]]] = {}
-        self._ready: dict[str, list[tuple[str, int, str]]] = {}
+        self._ready: dict[str, list[tuple[bool, str, int, str]]] = {}
+        self._paging: dict[tuple[str, str], set[str]] = {}
         for id_, owed in self.owed.items():
             self._queued(id_, owed)
 
@@ -132,12 +134,13 @@ class Lines:
             due, id_ = heapq.heappop(waiting)
             owed = self.owed.get(id_)
             if owed is not None and owed.due == due:
-                heapq.heappush(ready, (owed.intent.worst, owed.intent.at, id_))
-        while ready and ((owed := self.owed.get(ready[0][2])) is None or owed.due > now):
+                intent = owed.intent
+                heapq.heappush(ready, (intent.says != "open", intent.worst, intent.at, id_))
+        while ready and ((owed := self.owed.get(ready[0][3])) is None or self._late(owed) > now):
             heapq.heappop(ready)
         rest = self.line(receiver).rest_until
         if ready:
-            return (self.owed[ready[0][2]], None) if rest <= now else (None, rest)
+            return (self.owed[ready[0][3]], None) if rest <= now else (None, rest)
         return (None, max(waiting[0][0], rest)) if waiting else (None, None)
 
     def attempted(self, owed: Owed, verdict: Verdict, answer: Answer, now: int) -> Outcome:
@@ -226,7 +229,19 @@ class Lines:
         self._queued(id_, owed)
         self._touched.add(f"o:{id_}")
 
+    def _late(self, owed: Owed) -> int:
+        """When it is due; behind the pages of its thread, if it says that they are over."""
+        intent = owed.intent
+        pages = () if intent.says == "open" else self._paging.get((intent.receiver, intent.thread), ())
+        latest = max((self.owed[id_].due for id_ in pages), default=-1)
+        if latest >= owed.due:
+            owed.due = latest + 1
+            self._put(intent.id, owed)
+        return owed.due
+
     def _queued(self, id_: str, owed: Owed) -> None:
+        if owed.intent.says == "open" and owed.intent.thread:
+            self._paging.setdefault((owed.intent.receiver, owed.intent.thread), set()).add(id_)
         self._of.setdefault(owed.intent.receiver, set()).add(id_)
         heapq.heappush(self._waiting.setdefault(owed.intent.receiver, []), (owed.due, id_))
 
@@ -234,6 +249,10 @@ class Lines:
         intent = owed.intent
         del self.owed[intent.id]
         self._of[intent.receiver].discard(intent.id)
+        pages = self._paging.get((intent.receiver, intent.thread), set())
+        pages.discard(intent.id)
+        if not pages:
+            self._paging.pop((intent.receiver, intent.thread), None)
         self._touched.add(f"o:{intent.id}")
         self._done[intent.id] = Done(intent, outcome, now, owed.failed + (outcome == "delivered"))
         page = self.pages.get(intent.page)

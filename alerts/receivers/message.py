@@ -42,9 +42,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def short(text: str, longest: int) -> str:
-    """`text` in at most `longest` characters, withheld when it holds clear data."""
+    """`text` in one line of at most `longest` characters, withheld when it holds clear data."""
     # Judged before it is cut: half a card number is not recognised as one any more.
     text = without_clear(text)
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 

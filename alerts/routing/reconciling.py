@@ -11,6 +11,7 @@ import msgspec
 from alerts.alert import Alert
 from alerts.routing.keeping import KeepsRouting
 from alerts.routing.reasons import NobodyToTell, WaitingForGroup, code
+from alerts.routing.router import KEEP_OPEN_MS
 from alerts.routing.state import Tracked
 from alerts.routing.why import Fates
 
@@ -62,7 +63,7 @@ def reconcile(store: KeepsRouting, now: int, grace_ms: int = GRACE_MS) -> Reconc
         fates = Fates(store, [sent.message for subject in tracked.values() for sent in subject.sent.values()])
         found.alerts += len(alerts)
         for alert in alerts:
-            gap = _judged(found, alert, tracked.get(alert.id), fates, now - grace_ms)
+            gap = _judged(found, alert, tracked.get(alert.id), fates, now, now - grace_ms)
             if gap is not None:
                 found.gaps.append(gap)
     found.gaps += _orphans(store, found)
@@ -71,7 +72,7 @@ def reconcile(store: KeepsRouting, now: int, grace_ms: int = GRACE_MS) -> Reconc
 
 
 def _judged(
-    found: Reconciliation, alert: Alert, subject: Tracked | None, fates: Fates, patience: int
+    found: Reconciliation, alert: Alert, subject: Tracked | None, fates: Fates, now: int, patience: int
 ) -> Gap | None:
     """Count the alert, or say what is missing."""
 
@@ -86,6 +87,10 @@ def _judged(
         )
 
     since = max(alert.waiting_since or 0, alert.severity_since or 0)
+    if subject is None and since <= now - KEEP_OPEN_MS:
+        found.told += 1
+        found.forgotten += 1
+        return None
     if subject is None or subject.change.severity > alert.severity:
         if since > patience:
             found.waiting += 1

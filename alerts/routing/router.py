@@ -37,8 +37,12 @@ from alerts.routing.reasons import (
 from alerts.routing.silence import Silence, silence_notice, silence_of
 from alerts.routing.state import Group, RouterState, Seen, Tracked
 
-KEEP_CLOSED_MS = 3 * 24 * 3600 * 1000
-"""How long a resolved subject is remembered, so that it can be opened again and asked about."""
+DAY_MS = 24 * 3600 * 1000
+KEEP_CLOSED_MS = 3 * DAY_MS
+"""How long a resolved subject is remembered, so that it can be opened again and asked about; a notice for a day."""
+KEEP_OPEN_MS = 14 * DAY_MS
+"""How long an alert is remembered that nobody touches: it was repeated and escalated, and whoever acts on it later makes
+it known again."""
 AGAIN_MS = 60_000
 _TAKEN = ("acknowledged", "snoozed")
 
@@ -54,10 +58,9 @@ class Router:
         self.plan, self.state = plan, state
         self._groups = Groups(plan, state)
         self._silences: Sequence[Silence] = ()
-        self._closed = sorted(
-            (t.closed_at, key) for key, t in state.tracked.items() if t.closed_at is not None
-        )
-        heapq.heapify(self._closed)
+        # (when to look, key): to forget it, if its time is over by then.
+        self._ends = [(_keep_until(subject), key) for key, subject in state.tracked.items()]
+        heapq.heapify(self._ends)
         if state.wide.plan != plan.digest:
             for subject in list(state.tracked.values()):
                 if subject.groups or subject.closed_at is None:
@@ -126,6 +129,8 @@ class Router:
                     change = msgspec.structs.replace(change, state="open")
             subject.change = change
         self.state.touched.add(f"t:{change.key}")
+        subject.seen = now
+        heapq.heappush(self._ends, (_keep_until(subject), change.key))
         if change.state == "resolved":
             self._close(subject, now)
             if change.kind == "incident":
@@ -162,15 +167,22 @@ class Router:
 
     def _close(self, subject: Tracked, now: int) -> None:
         subject.closed_at = now
-        heapq.heappush(self._closed, (now, subject.change.key))
+        heapq.heappush(self._ends, (_keep_until(subject), subject.change.key))
 
     def _forget(self, now: int) -> None:
-        while self._closed and self._closed[0][0] + KEEP_CLOSED_MS <= now:
-            at, key = heapq.heappop(self._closed)
+        while self._ends and self._ends[0][0] <= now:
+            _, key = heapq.heappop(self._ends)
             subject = self.state.tracked.get(key)
-            if subject is not None and subject.closed_at == at and not subject.groups:
-                del self.state.tracked[key]
-                self.state.touched.add(f"t:{key}")
+            if subject is None or _keep_until(subject) > now:
+                continue
+            if subject.change.kind == "incident" and subject.closed_at is None:
+                heapq.heappush(self._ends, (now + KEEP_OPEN_MS, key))
+                continue
+            for group in [self.state.groups[name] for name in subject.groups]:
+                self._groups.leave(group, subject)
+                self._groups.scheduled(group)
+            del self.state.tracked[key]
+            self.state.touched.add(f"t:{key}")
 
     def _go_out(self, group: Group, now: int) -> list[Draft]:
         everybody = group.timer_due is not None and group.timer_due <= now
@@ -280,3 +292,9 @@ class Router:
             if known.pop(gone).active:
                 self._groups.wake(now)
         return notices
+
+
+def _keep_until(subject: Tracked) -> int:
+    if subject.closed_at is None:
+        return subject.seen + KEEP_OPEN_MS
+    return subject.closed_at + (DAY_MS if subject.change.kind == "notice" else KEEP_CLOSED_MS)

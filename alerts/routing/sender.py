@@ -13,13 +13,13 @@ from typing import NamedTuple
 import msgspec
 
 from alerts.receivers.attempts import Attempt, Attempts
-from alerts.receivers.lines import Line, Lines, Outcome, Owed
+from alerts.receivers.lines import Lines, Outcome, Owed
 from alerts.receivers.message import Message
 from alerts.receivers.post import Answer
 from alerts.receivers.receiver import Receiver, Wire
 from alerts.receivers.specs import digest
-from alerts.routing import feed
-from alerts.routing.change import Change
+from alerts.receivers.trouble import is_about_itself, troubles
+from alerts.routing import feed, view
 from alerts.routing.intent import Intent
 from alerts.routing.keeping import Delivery, Saved
 from alerts.routing.plan import Plan
@@ -27,13 +27,14 @@ from alerts.routing.reasons import code
 from alerts.routing.router import Router
 from alerts.routing.silencing import KEEP_ENDED_MS
 from alerts.routing.state import RouterState
+from alerts.routing.view import view_of
 from alerts.store import Store
 from models.errors import StoreError
 
 ROUNDS = 5
 """Attempts for each receiver in one step, before the store and the clock are read again."""
-TROUBLE_MS = 120_000
-"""How long a receiver is in trouble before the others hear of it."""
+HANGS_MS = 120_000
+"""An attempt without an end for so long counts as failed. A receiver can let bytes drip for hours."""
 FEED = "feed"
 
 
@@ -64,10 +65,11 @@ class Sender:
         self._store, self._attempts, self._wire, self._console_url = store, attempts, wire, console_url
         self._plan, self._receivers = plan, dict(receivers)
         self._at: Working | None = None
-        self._busy: set[str] = set()
+        self._busy: dict[str, tuple[int, str]] = {}
+        """Receivers with an attempt under way: since when, and of which message."""
         self._ended: list[Attempt] = []
-        self.unsure = 0
-        """Times the store did not say in time that intents are on disk."""
+        self.unsure = self.forgotten = 0
+        """Times the store did not say in time that intents are on disk, and that its state could not be read."""
 
     def follow(self, plan: Plan, receivers: Mapping[str, Receiver]) -> None:
         """Go on by another plan."""
@@ -103,36 +105,45 @@ class Sender:
             "owed": len(lines.owed),
             "tracked": len(self._at.router.state.tracked),
             "unsure": self.unsure,
+            "forgotten": self.forgotten,
         }
 
     def _begin(self, now: int) -> Working:
         version, parts = self._store.routing_state()
-        digests = {name: digest(receiver.spec) for name, receiver in self._receivers.items()}
-        lines = Lines(parts, digests)
-        router = Router(
-            self._plan,
-            RouterState({n: v for n, v in parts.items() if n[:2] in ("t:", "g:") or n == "wide"}),
-            now,
-        )
-        saved = parts.get(FEED)
-        if saved is not None:
-            position = msgspec.msgpack.decode(saved, type=feed.Position)
-            self._at = Working(version, router, lines, position)
+        try:
+            position, at = self._read(version, parts, now)
+        except (msgspec.MsgspecError, KeyError):
+            # Written by another version, or torn by hand. To page again what is open is better than to page nobody.
+            self.forgotten += 1
+            self._at = None
+            version = self._store.save_routing(version, Saved(drop=list(parts)))
+            position, at = self._read(version, {}, now)
+        self._at = at
+        shown = msgspec.msgpack.encode(view_of(self._plan))
+        if parts.get(view.PART) != shown:
+            self._save({view.PART: shown})
+        if position is not None:
             return self._at
         # The first start on this store: everything that is not over is news. What happens meanwhile is read after it.
-        position = feed.Position(acts=self._store.last_act())
-        self._at = Working(version, router, lines, position)
+        self._at = at = self._at._replace(position=feed.Position(acts=self._store.last_act()))
         live = self._store.live_alerts()
         for start in range(0, len(live), feed.AT_ONCE):
             changes = list(feed.changes_of(self._store, live[start : start + feed.AT_ONCE]))
-            self._owe(self._at, router.step(now, changes, self._store.silences()), now)
+            self._owe(at, at.router.step(now, changes, self._store.silences()), now)
             self._save({})
-        self._save({FEED: msgspec.msgpack.encode(position)})
+        self._save({FEED: msgspec.msgpack.encode(self._at.position)})
         return self._at
+
+    def _read(self, version: int, parts: dict[str, bytes], now: int) -> tuple[feed.Position | None, Working]:
+        digests = {name: digest(receiver.spec) for name, receiver in self._receivers.items()}
+        kept = {name: part for name, part in parts.items() if name[:2] in ("t:", "g:") or name == "wide"}
+        position = msgspec.msgpack.decode(parts[FEED], type=feed.Position) if FEED in parts else None
+        router, lines = Router(self._plan, RouterState(kept), now), Lines(parts, digests)
+        return position, Working(version, router, lines, position or feed.Position())
 
     def _decide(self, at: Working, now: int) -> None:
         changes, position = feed.read(self._store, at.position, now)
-        changes += self._about_lines(at, now)
+        changes += troubles(at.lines, at.router.state.tracked, self._receivers, now)
         silences, asked = self._store.silences(), self._store.resends()
         unheard = at.lines.unheard(now, self._plan.fallback_after)
         intents = at.router.step(now, changes, silences, unheard)
@@ -151,9 +162,8 @@ class Sender:
             self._store.drop_asked(ended, [one.message_id for one in asked])
 
     def _owe(self, at: Working, intents: list[Intent], now: int) -> None:
-        # A receiver is not told of its own trouble: it would hear of it only when that is over.
         at.lines.owe(
-            [i for i in intents if {c.key for c in i.subjects} != {f"self:receiver:{i.receiver}"}], now
+            [one for one in intents if not is_about_itself(one.receiver, {c.key for c in one.subjects})], now
         )
 
     def _on_disk(self) -> None:
@@ -162,18 +172,6 @@ class Sender:
         except StoreError:
             # A page that may be sent twice after a crash of the store is better than one that waits for its disk.
             self.unsure += 1
-
-    def _about_lines(self, at: Working, now: int) -> list[Change]:
-        """Changes of our own: receivers that got into trouble or out of it."""
-        changes = []
-        for name in self._receivers:
-            line = at.lines.line(name)
-            known = at.router.state.tracked.get(f"self:receiver:{name}")
-            was = known is not None and known.change.state != "resolved"
-            bad = bool(line.disabled) or (line.failures > 0 and now - line.opened_at >= TROUBLE_MS)
-            if bad != was and (bad or not line.failures):
-                changes.append(_of_line(name, line, bad, now))
-        return changes
 
     def _save(self, parts: dict[str, bytes], deliveries: list[Delivery] | None = None) -> None:
         at = self._at
@@ -200,6 +198,11 @@ class Sender:
         buried: list[Delivery] = []
         for name in at.lines.receivers():
             if name in self._busy:
+                since, id_ = self._busy[name]
+                if now - since >= HANGS_MS:
+                    self._ended.append(
+                        Attempt(name, id_, since, Answer(None, "no end of it within two minutes"))
+                    )
                 continue
             receiver = self._receivers.get(name)
             if receiver is None or at.lines.line(name).disabled:
@@ -215,7 +218,7 @@ class Sender:
                     alerts=self._store.alerts_by_id([c.id for c in due.intent.subjects if c.kind == "alert"]),
                     console_url=self._console_url,
                 )
-                self._busy.add(name)
+                self._busy[name] = (now, due.intent.id)
                 self._attempts.start(
                     name,
                     due.intent.id,
@@ -232,14 +235,17 @@ class Sender:
         deliveries = []
         for attempt in ended:
             receiver, owed = self._receivers.get(attempt.receiver), at.lines.owed.get(attempt.message_id)
-            if receiver is None or owed is None:
+            late = self._busy.get(attempt.receiver) != (attempt.at, attempt.message_id)
+            if receiver is None or owed is None or (late and receiver.verdict(attempt.answer) != "delivered"):
                 continue
             outcome = at.lines.attempted(owed, receiver.verdict(attempt.answer), attempt.answer, now)
             number = owed.failed + (outcome == "delivered")
             deliveries.append(_delivery(receiver, owed, attempt.at, outcome, attempt.answer, number))
         self._save({}, deliveries)
         del self._ended[: len(ended)]
-        self._busy.difference_update(attempt.receiver for attempt in ended)
+        for attempt in ended:
+            if self._busy.get(attempt.receiver) == (attempt.at, attempt.message_id):
+                del self._busy[attempt.receiver]
         return bool(ended)
 
     def _next(self, now: int) -> int | None:
@@ -247,9 +253,11 @@ class Sender:
         assert at is not None
         moments = [at.router.due(), at.lines.next_unheard(self._plan.fallback_after)]
         for name in at.lines.receivers():
-            if name not in self._busy:
-                due, later = at.lines.next(name, now)
-                moments.append(now if due is not None else later)
+            if name in self._busy:
+                moments.append(self._busy[name][0] + HANGS_MS)
+                continue
+            due, later = at.lines.next(name, now)
+            moments.append(now if due is not None else later)
         return min((max(moment, now) for moment in moments if moment is not None), default=None)
 
 
@@ -269,21 +277,4 @@ def _delivery(
         receiver=intent.receiver,
         reason=code(intent.reason),
         more=max(intent.total - 1, 0),
-    )
-
-
-def _of_line(name: str, line: Line, bad: bool, now: int) -> Change:
-    why = ("has asked for no more (410)", "已拒收（410）") if line.disabled else ("does not answer", "无应答")
-    if not bad:
-        why = ("answers again", "已恢复")
-    return Change(
-        kind="self",
-        id=f"receiver:{name}",
-        severity="S2",
-        at=now,
-        state="open" if bad else "resolved",
-        version=now,
-        labels={"component": "receiver", "receiver": name},
-        text_en=f"Receiver {name} {why[0]}.",
-        text_zh=f"接收方 {name} {why[1]}。",
     )

@@ -72,8 +72,8 @@ class Member(msgspec.Struct):
 class Tracked(msgspec.Struct):
     """A subject and what became of it. sent, quiet: by receiver; told: by target; groups: by key.
 
-    life: rises when it is opened again, or worsens after an acknowledgement: what follows is news again.
-    history: the first and the newest KEPT_MOMENTS of what was said and what was not.
+    life: rises when it is opened again, or worsens after an acknowledgement: what follows is news again. seen: when it
+    changed last, by the router's clock. history: the first and the newest KEPT_MOMENTS of what was said and was not.
     """
 
     change: Change
@@ -83,6 +83,7 @@ class Tracked(msgspec.Struct):
     quiet: dict[str, Held] = {}
     life: int = 0
     closed_at: int | None = None
+    seen: int = 0
     history: list[Moment] = []
 
     def note(self, moment: Moment) -> None:

@@ -16,6 +16,7 @@ from alerts.routing.intent import Done
 from alerts.routing.keeping import Act, Delivery, KeepsRouting, Saved
 from alerts.routing.reconciling import Reconciliation, reconcile
 from alerts.routing.silencing import MemoryAsking, RedisAsking
+from alerts.routing.view import View, routing_view
 from alerts.routing.why import Why, why
 from models.errors import StoreError
 
@@ -31,6 +32,9 @@ class _Answers:
 
     def why(self: KeepsRouting, key: str) -> Why | None:
         return why(self, key)
+
+    def routing_view(self: KeepsRouting, now: int) -> View | None:
+        return routing_view(self, now)
 
     def reconcile(self: KeepsRouting, now: int) -> Reconciliation:
         return reconcile(self, now)

@@ -12,7 +12,8 @@ from models.errors import SettingsError
 
 if TYPE_CHECKING:
     from alerts.redis_store import RedisStore
-    from alerts.routing.plan import Plan, Route
+    from alerts.routing.plan import Plan
+    from alerts.routing.view import View
     from alerts.routing.why import Why
     from dataflow.settings import Settings
 
@@ -128,57 +129,46 @@ def _imagined(plan: Plan, labels: list[str]) -> dict[str, Any]:
 
 
 def _show(args: argparse.Namespace, settings: Settings) -> int:
+    import msgspec
+
+    from alerts.routing.matching import length_text
     from dataflow.sender import plan_of
 
     plan, now = plan_of(settings), time.time_ns() // 1_000_000
-    states = _states(settings, list(plan.receivers), now)
+    view, running = _view(settings, plan, now)
     if args.json:
-        tree = [_row(route) for route in plan.routes.values()]
-        told = {"plan": plan.digest, "fallback": plan.fallback, "routes": tree, "on_call": plan.on_call(now)}
-        showing.show({**told, "receivers": states}, "routing", as_json=True)
+        told = {**msgspec.to_builtins(view), "on_call": plan.on_call(now), "in_force": running}
+        showing.show(told, "routing", as_json=True)
         return 0
-    for route in plan.routes.values():
-        row = _row(route)
-        print(
-            f"{'  ' * route.path.count(' / ')}{route.name}  {row['match']}  -> {row['notify']}  {row['times']}"
-        )
+    for row in view.routes:
+        times = (("wait", row.wait), ("interval", row.interval), ("repeat", row.repeat))
+        said = ", ".join(f"{name} {length_text(value)}" for name, value in times)
+        chain = f", escalation {row.escalation}" if row.escalation else ""
+        what, whom = " ".join(row.match) or "everything", ", ".join(row.notify) or "nobody"
+        print(f"{'  ' * row.depth}{row.name}  {what}  -> {whom}  {said}{chain}")
     for name, person in plan.on_call(now).items():
         print(f"on call  {name}: {person or 'nobody'}")
-    for name, state in states.items():
-        print(f"receiver  {name}: {state}")
-    print(f"fallback  {plan.fallback or 'none'}")
+    for one in view.receivers:
+        state = one.breaker.replace("_", " ") if running else "not running"
+        print(f"receiver  {one.name} ({one.kind}, rate {one.rate}): {state}")
+    print(f"fallback  {view.fallback or 'none'}")
     return 0
 
 
-def _row(route: Route) -> dict[str, Any]:
-    from alerts.routing.matching import length_text
-
-    times = ", ".join(
-        f"{name} {length_text(value)}"
-        for name, value in (("wait", route.wait), ("interval", route.interval), ("repeat", route.repeat))
-    )
-    chain = f", escalation {route.chain}" if route.chain else ""
-    return {
-        "route": route.path, "match": " ".join(condition.text for condition in route.conditions) or "everything",
-        "notify": ", ".join(route.notify) or "nobody", "group_by": list(route.group_by), "times": times + chain,
-    }  # fmt: skip
-
-
-def _states(settings: Settings, names: list[str], now: int) -> dict[str, str]:
-    """Breaker of each receiver; `not running` without a store."""
-    import msgspec
-
-    from alerts.receivers.lines import Line
+def _view(settings: Settings, plan: Plan, now: int) -> tuple[View, bool]:
+    """The plan of the settings, with the receivers' state if a sender runs by it."""
     from alerts.redis_store import RedisStore
+    from alerts.routing.view import view_of
     from dataflow.store_access import address_of
     from models.errors import StoreError
 
     try:
-        parts = RedisStore(address_of(settings)).routing_parts([f"l:{name}" for name in names])
+        found = RedisStore(address_of(settings)).routing_view(now)
     except StoreError:
-        return dict.fromkeys(names, "not running")
-    lines = {name: msgspec.msgpack.decode(part, type=Line) for name, part in parts.items()}
-    return {name: lines.get(f"l:{name}", Line()).breaker(now) for name in names}
+        found = None
+    if found is not None and found.digest == plan.digest:
+        return found, True
+    return view_of(plan), False
 
 
 def _why(args: argparse.Namespace, store: RedisStore) -> int:
