@@ -51,6 +51,7 @@ class _Manifest(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     meta: bytes
     arrays: list[_Array]
+    position: tuple[str, str] = ("", "")
 
 
 class Checkpoints:
@@ -66,8 +67,20 @@ class Checkpoints:
         """Numbers of complete checkpoints, oldest first."""
         return sorted(int(p.name.split("-")[1]) for p in self.directory.glob("checkpoint-*") if not p.suffix)
 
-    def save(self, arrays: Arrays, meta: bytes, number: int | None = None) -> int:
-        """Write a checkpoint and return its number (the next one unless given)."""
+    @property
+    def position(self) -> tuple[str, str]:
+        """Stream position that was saved with the checkpoint loaded or written last."""
+        return self._last.position if self._last is not None else ("", "")
+
+    def adopt_newest(self) -> None:
+        """Write the next checkpoint as a difference to the newest on disk, whoever wrote that."""
+        known = self.numbers()
+        self._last = self._manifest(known[-1]) if known else None
+
+    def save(
+        self, arrays: Arrays, meta: bytes, number: int | None = None, position: tuple[str, str] = ("", "")
+    ) -> int:
+        """Write a checkpoint and return its number (the next one unless given). position: of the stream, kept with it."""
         known = self.numbers()
         if number is None:
             number = known[-1] + 1 if known else 1
@@ -93,7 +106,7 @@ class Checkpoints:
                 written.append(_Array(name, array.dtype.str, array.shape, pages))
             out.flush()
             os.fsync(out.fileno())
-        manifest = _Manifest(number=number, meta=meta, arrays=written)
+        manifest = _Manifest(number=number, meta=meta, arrays=written, position=position)
         body = msgspec.msgpack.encode(manifest)
         temporary = self.directory / f"checkpoint-{number}.tmp"
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:

@@ -15,10 +15,12 @@ from bytewax.operators import StatefulBatchLogic
 
 from alerts.response.traces import Line
 from alerts.store import Commit
+from dataflow.background import Background
 from dataflow.checkpoint import Checkpoints
 from dataflow.committing import Seals, alerted, commit_of, obeyed
+from dataflow.progress import Position, Progress, at_or_before, number
 from dataflow.shedding import Shedding
-from dataflow.sources.stream import Packet
+from dataflow.sources.stream import START, Packet
 from models.decision import DeadLetter, Decision, encode_decision
 from models.engine import Engine
 from models.errors import SnapshotError
@@ -35,7 +37,7 @@ class Written(NamedTuple):
     times, ms. control, unsafe: the lane, and its entries that may hold clear personal data and must not stay there.
     obeyed: Controls that contain something from here on, or end it. alerted: the events that alerts are about.
     shed: how much decisions go without now; shed_decisions: how many went without something they were owed so far.
-    decisions: the commit's, before they were encoded.
+    decisions: the commit's, before they were encoded. packets: taken so far, this one too.
     """
 
     commit: Commit
@@ -53,6 +55,7 @@ class Written(NamedTuple):
     shed: Shed = Shed.NOTHING
     shed_decisions: int = 0
     decisions: list[Decision] | None = None
+    packets: int = 0
 
 
 Artefact = Callable[[str], bytes]
@@ -62,17 +65,21 @@ class Scorer(StatefulBatchLogic[Packet, Written, int]):
     """Engine, checkpoints and outputs of one stream.
 
     artefact: fetches a verified model snapshot by version. seal: seals what dead letters hold. A checkpoint number comes
-    back as resume state; None starts anew. shedding: says what decisions go without when the flow is behind; None:
-    nothing.
+    back as resume state; None and 0 start anew. shedding: says what decisions go without when the flow is behind; None:
+    nothing. progress: checkpoints are written beside the flow and reported there; None: at the end of each epoch, while
+    the flow waits.
     """
 
     def __init__(
         self, engine: Engine, checkpoints: Checkpoints, artefact: Artefact, seal: Seals, resume: int | None,
-        shedding: Shedding | None = None,
+        shedding: Shedding | None = None, progress: Progress | None = None,
     ) -> None:  # fmt: skip
         self._engine, self._checkpoints, self._artefact, self._seal = engine, checkpoints, artefact, seal
         self._shedding, self._shed_decisions = shedding or Shedding(0), 0
-        if resume is not None:
+        self._packets, self._position = 0, (START, START)
+        self._seen: Position | None = None
+        self._background = None if progress is None else Background(checkpoints, progress)
+        if resume:
             found = checkpoints.load(resume)
             if found is None:
                 # The source would go on in mid-stream with an engine that has seen nothing.
@@ -81,6 +88,9 @@ class Scorer(StatefulBatchLogic[Packet, Written, int]):
                     "the recovery directory beside it too and start from the stream"
                 )
             thaw(engine, found[1], found[2])
+            if progress is not None:
+                self._seen = self._position = checkpoints.position
+                progress.begin(resume, checkpoints.position)
         checkpoints.drop_after(resume or 0)
 
     def on_batch(self, values: list[Packet]) -> tuple[list[Written], bool]:
@@ -88,11 +98,24 @@ class Scorer(StatefulBatchLogic[Packet, Written, int]):
         return [self._step(packet) for packet in values], StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> int:
-        """Write a checkpoint for the epoch that closes."""
-        return self._checkpoints.save(*freeze(self._engine))
+        """Write a checkpoint for the epoch that closes, or say the newest one that may be gone back to."""
+        if self._background is None:
+            return self._checkpoints.save(*freeze(self._engine))
+        return self._background.checkpoint(self._engine, self._packets, self._position)
+
+    def on_eof(self) -> tuple[list[Written], bool]:
+        """The flow ends: the next one goes on from here."""
+        if self._background is not None:
+            self._background.finish(self._engine, self._packets, self._position)
+        return [], StatefulBatchLogic.RETAIN
 
     def _step(self, packet: Packet) -> Written:
         engine = self._engine
+        if self._background is not None:
+            self._background.look(engine)
+        if self._seen is not None:
+            packet = self._unseen(packet, self._seen)
+        self._packets, self._position = self._packets + 1, packet.position
         if packet.control:
             self._fetch(packet)
         examples, now = engine.counters.examples, now_ms()
@@ -106,8 +129,20 @@ class Scorer(StatefulBatchLogic[Packet, Written, int]):
             commit, output.examples, output.choices, examples + 1, repeated, output.labelled, packet.position,
             packet.entered, packet.control, [letter.place for letter in output.dead if may_be_clear(letter)],
             obeyed(packet.items, output) if packet.control else [], alerted(packet.items, commit.hits),
-            engine.shed, self._shed_decisions, output.decisions,
+            engine.shed, self._shed_decisions, output.decisions, self._packets,
         )  # fmt: skip
+
+    def _unseen(self, packet: Packet, seen: Position) -> Packet:
+        """The packet without what the checkpoint holds already; the source may have begun a little before it."""
+        lane = 1 if packet.control else 0
+        if all(not at_or_before(here, there) for here, there in zip(packet.position, seen, strict=True)):
+            self._seen = None
+        items = packet.items
+        if items and at_or_before(items[0].place, seen[lane]):
+            items = [item for item in items if not at_or_before(item.place, seen[lane])]
+        # What is written carries the later of both positions: nothing before them is asked for again.
+        later = (max(packet.position[0], seen[0], key=number), max(packet.position[1], seen[1], key=number))
+        return packet._replace(items=items, position=later)
 
     def _fetch(self, packet: Packet) -> None:
         """Have the snapshots at hand that Control events of this packet name."""

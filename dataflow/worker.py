@@ -27,6 +27,7 @@ from dataflow.checkpoint import Checkpoints
 from dataflow.door import Door
 from dataflow.feeding import Feeder
 from dataflow.learning import LearnerProcess, artefact_of
+from dataflow.progress import Progress
 from dataflow.response import watching
 from dataflow.scoring import Scorer, now_ms
 from dataflow.settings import Settings
@@ -93,16 +94,21 @@ def run_scorer(settings: Settings, url: str) -> None:
     checkpoints = Checkpoints(settings.directory / "checkpoints", ring.signer("checkpoint"))
     artefact, seal = artefact_of(RedisLink(url), ring.signer("model")), sealer(settings, ring)
 
+    progress = Progress()
+
     def scorer(resume: int | None) -> Scorer:
         engine = engine_of(
             settings, learn_inline=False, vectors_directory=waiting, evidence=settings.flow.evidence
         )
-        return Scorer(engine, checkpoints, artefact, seal, resume, Shedding(settings.flow.shed_after_ms))
+        shedding = Shedding(settings.flow.shed_after_ms)
+        return Scorer(engine, checkpoints, artefact, seal, resume, shedding, progress)
 
     flow = build_flow(
-        StreamSource(url, settings.flow.batch, stop.is_set),
+        StreamSource(url, settings.flow.batch, stop.is_set, progress=progress),
         scorer,
-        StoreSink(url, settings.store.keep_decisions, lambda: int(os.environ.get(RESTARTS, "0"))),
+        StoreSink(
+            url, settings.store.keep_decisions, lambda: int(os.environ.get(RESTARTS, "0")), progress=progress
+        ),
     )
     run_main(  # type: ignore[no-untyped-call]
         flow,

@@ -23,6 +23,9 @@ from models.kernels import kernel
 from models.windows import Int64
 
 MAX_BATCH = 4096
+SLACK = 65_536
+"""Places beyond the capacity. A vector whose place is taken has been out of reach for so many others, so that a
+checkpoint that is written meanwhile, and may not see the ring as it was, lacks none that counts."""
 _LEAST_SHARE = 2.0**-12
 _FULL, _EMPTY = 0.9, 0.2
 _SALT = 0x9E6C63D0676A9A99
@@ -100,6 +103,7 @@ class Vectors:
         if capacity <= MAX_BATCH:
             raise ValueError(f"the vector ring needs more than {MAX_BATCH} rows")
         self.capacity, self._transactions, self._directory = capacity, transactions, directory
+        self._most = capacity + SLACK
         size = min(capacity, 8192)
         self.ring = self._room(size, width)
         # Which place a transaction got, or would have got: where its neighbours lie in the ring.
@@ -109,6 +113,11 @@ class Vectors:
         self._about: Int64 = np.zeros((size, 5), dtype=np.int64)
         self._state: Int64 = np.zeros(3, dtype=np.int64)
         self._share: Float = np.ones(1)
+
+    @property
+    def placed(self) -> int:
+        """Vectors put so far, over all rounds of the ring."""
+        return int(self._state[_NEXT])
 
     @property
     def share(self) -> float:
@@ -202,11 +211,11 @@ class Vectors:
             self._places = grown(self._places, min(most, self._transactions) + MAX_BATCH)
         # At most one vector a transaction; nothing was overwritten while the ring still grows.
         size, wanted = self.ring.shape[0], int(self._state[_NEXT]) + transactions - self._taken
-        if wanted <= size or size >= self.capacity:
+        if wanted <= size or size >= self._most:
             return
         while size < wanted:
             size *= 2
-        size = min(size, self.capacity)
+        size = min(size, self._most)
         ring = self._room(size, self.ring.shape[1])
         ring[: self.ring.shape[0]] = self.ring
         self.ring = ring

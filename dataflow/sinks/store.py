@@ -12,7 +12,9 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from alerts.redis_link import RedisLink
 from alerts.redis_store import RedisStore
+from dataflow.progress import Position, Progress, at_or_before
 from dataflow.scoring import Written, now_ms
+from dataflow.sinks.durable import Durable
 from models.errors import StoreError
 from models.events import encode
 from models.features import INDEX
@@ -36,14 +38,17 @@ class StoreSinkPartition(StatefulSinkPartition[Written, list[list[str]]]):
     """
 
     def __init__(
-        self, url: str, prefix: str, keep_decisions: int, restarts: int, unsafe: list[list[str]] | None = None
-    ) -> None:
+        self, url: str, prefix: str, keep_decisions: int, restarts: int, unsafe: list[list[str]] | None = None,
+        progress: Progress | None = None,
+    ) -> None:  # fmt: skip
         self._store = RedisStore(url, prefix, keep_decisions=keep_decisions)
         self._link = RedisLink(url)
         self._prefix, self._restarts = prefix, restarts
         self._latencies: deque[int] = deque(maxlen=KEPT_LATENCIES)
-        self._positions: deque[str] = deque(maxlen=EPOCHS_KEPT)
-        self._position = ""
+        self._positions: deque[Position] = deque(maxlen=EPOCHS_KEPT)
+        self._position: Position = ("", "")
+        self._progress, self._packets = progress, 0
+        self._durable = None if progress is None else Durable(RedisStore(url, prefix), progress)
         self._unsafe = [*(unsafe or []), []]
         self._rewritten = 0
         self._stale_log = False
@@ -67,7 +72,7 @@ class StoreSinkPartition(StatefulSinkPartition[Written, list[list[str]]]):
             if written.obeyed:
                 self._store.note_effects(written.obeyed, now)
             self._latencies.extend(max(now - entered, 0) for entered in written.entered)
-            self._position = written.position[0]
+            self._position, self._packets = written.position, written.packets
             lane = "control" if written.control else "in"
             self._unsafe[-1] += [f"{lane} {id_}" for id_ in written.unsafe]
             self._decided += len(written.commit.decisions)
@@ -75,18 +80,36 @@ class StoreSinkPartition(StatefulSinkPartition[Written, list[list[str]]]):
                 self._beat(written, now)
 
     def snapshot(self) -> list[list[str]]:
-        """An epoch closes: everything it wrote must be on disk. Input far behind is let go, unsafe entries first."""
-        self._store.wait_durable()
-        if len(self._positions) == EPOCHS_KEPT and self._positions[0]:
+        """An epoch closes: what it wrote must be on disk before the flow may go on from there. Input that no restart
+        comes back to is let go, unsafe entries first."""
+        self._settle()
+        oldest = self._positions[0] if len(self._positions) == EPOCHS_KEPT else ("", "")
+        if oldest[0]:
             with self._link.speaking() as client:
-                client.xtrim(f"{self._prefix}in", minid=self._positions[0], approximate=True, limit=0)
-        self._positions.append(self._position)
-        while len(self._unsafe) > EPOCHS_KEPT:
+                client.xtrim(f"{self._prefix}in", minid=oldest[0], approximate=True, limit=0)
+        self._positions.append(self._resumes_at())
+        while len(self._unsafe) > EPOCHS_KEPT and all(_behind(entry, oldest) for entry in self._unsafe[0]):
             self._delete(self._unsafe.pop(0))
         kept = [list(epoch) for epoch in self._unsafe]
         self._unsafe.append([])
         self._forget()
         return kept
+
+    def _settle(self) -> None:
+        """Have everything on disk: waited for when nobody follows it beside the flow, and at the flow's end."""
+        if self._durable is None:
+            self._store.wait_durable()
+        elif self._progress is not None and self._progress.ending:
+            self._durable.wait(self._packets)
+        else:
+            self._durable.committed(self._packets)
+
+    def _resumes_at(self) -> Position:
+        """Where a flow that is killed now would go on."""
+        if self._progress is None:
+            return self._position
+        reached = self._progress.reached
+        return ("", "") if reached is None else reached.position
 
     def _delete(self, unsafe: list[str]) -> None:
         with self._link.speaking() as client:
@@ -100,6 +123,8 @@ class StoreSinkPartition(StatefulSinkPartition[Written, list[list[str]]]):
         """The flow ends: nobody would come back to the log later."""
         self._rewritten = 0
         self._forget()
+        if self._durable is not None:
+            self._durable.stop()
 
     def _forget(self) -> None:
         """Have the server write its log anew when deleted entries stand in it; now and then, because it costs."""
@@ -185,9 +210,11 @@ class StoreSink(FixedPartitionedSink[Written, list[list[str]]]):
     """One partition over the store at `url`."""
 
     def __init__(
-        self, url: str, keep_decisions: int, restarts: Callable[[], int], prefix: str = "tg:"
-    ) -> None:
+        self, url: str, keep_decisions: int, restarts: Callable[[], int], prefix: str = "tg:",
+        progress: Progress | None = None,
+    ) -> None:  # fmt: skip
         self._url, self._keep, self._restarts, self._prefix = url, keep_decisions, restarts, prefix
+        self._progress = progress
 
     def list_parts(self) -> list[str]:
         """The one partition."""
@@ -197,7 +224,16 @@ class StoreSink(FixedPartitionedSink[Written, list[list[str]]]):
         self, step_id: str, for_part: str, resume_state: list[list[str]] | None
     ) -> StatefulSinkPartition[Written, list[list[str]]]:
         """Connect. What was written is known by the ordinals in the store, what to delete by the resume state."""
-        return StoreSinkPartition(self._url, self._prefix, self._keep, self._restarts(), resume_state)
+        return StoreSinkPartition(
+            self._url, self._prefix, self._keep, self._restarts(), resume_state, self._progress
+        )
+
+
+def _behind(entry: str, position: Position) -> bool:
+    """Whether an unsafe entry (lane and id) lies where no restart comes back to."""
+    lane, id_ = entry.split()
+    there = position[1 if lane == "control" else 0]
+    return bool(there) and at_or_before(id_, there)
 
 
 def _at(ordered: Any, share: float) -> float:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from alerts.redis_link import RedisLink
+from dataflow.progress import Progress, number
 from dataflow.sources.files import RawItem
 
 INPUT, CONTROL, JOURNAL = "in", "control", "journal"
@@ -56,15 +57,17 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
         position: tuple[str, str],
         stopping: Callable[[], bool],
         sleep_ms: int = SLEEP_MS,
+        progress: Progress | None = None,
     ) -> None:
         self._link, self._prefix, self._batch, self._stopping = link, prefix, batch, stopping
+        self._began, self._progress = position, progress
         self._input, self._control = position
         self._journal: deque[tuple[str, str]] = deque()
         self._quiet, self._last, self._sleep_ms, self._slept = 0, 0.0, sleep_ms, False
         with link.speaking() as client:
             for _, fields in client.xrange(self._key(JOURNAL)):
                 control, after = fields[b"c"].decode(), fields[b"a"].decode()
-                if _number(control) > _number(self._control):
+                if number(control) > number(self._control):
                     self._journal.append((control, after))
 
     def next_batch(self) -> list[Packet]:
@@ -82,7 +85,7 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
             self._last = now if packets else self._last
             return packets
         self._last = now
-        return [Packet([], self.snapshot(), [])]
+        return [Packet([], self._position(), [])]
 
     def next_awake(self) -> dt.datetime | None:
         """At once after a batch; a little later when nothing came, so that waiting costs next to nothing.
@@ -92,7 +95,13 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
         return dt.datetime.now(dt.UTC) + IDLE if self._quiet and not self._slept else None
 
     def snapshot(self) -> tuple[str, str]:
-        """Position to resume after."""
+        """Position to resume after: what was taken, or as far as the flow may go back to."""
+        if self._progress is None:
+            return self._position()
+        reached = self._progress.reached
+        return self._began if reached is None else reached.position
+
+    def _position(self) -> tuple[str, str]:
         return self._input, self._control
 
     def _sleep(self, client: Any) -> None:
@@ -121,7 +130,7 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
     def _repeat(self, client: Any) -> list[Packet]:
         """What was journalled before a restart, in the same order."""
         control, after = self._journal[0]
-        if _number(after) > _number(self._input):
+        if number(after) > number(self._input):
             entries = _entries(client.xrange(self._key(INPUT), f"({self._input}", after, count=self._batch))
             if entries:
                 self._input = entries[-1][0]
@@ -137,7 +146,7 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
     def _packet(self, entries: list[tuple[str, bytes]], control: bool = False) -> Packet:
         items = [RawItem(id_, line, None, None) for id_, line in entries]
         return Packet(
-            items, self.snapshot(), [_number(id_)[0] for id_, _ in (entries[0], entries[-1])], control
+            items, self._position(), [number(id_)[0] for id_, _ in (entries[0], entries[-1])], control
         )
 
     def _key(self, name: str) -> str:
@@ -145,7 +154,9 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
 
 
 class StreamSource(FixedPartitionedSource[Packet, tuple[str, str]]):
-    """One partition over the store at `url`. sleep_ms: see SLEEP_MS; 0 never sleeps in the server."""
+    """One partition over the store at `url`. sleep_ms: see SLEEP_MS; 0 never sleeps in the server. progress: how far
+    the flow may go back to; None: to the end of any epoch.
+    """
 
     def __init__(
         self,
@@ -154,9 +165,10 @@ class StreamSource(FixedPartitionedSource[Packet, tuple[str, str]]):
         stopping: Callable[[], bool],
         prefix: str = "tg:",
         sleep_ms: int = SLEEP_MS,
+        progress: Progress | None = None,
     ) -> None:
         self._url, self._batch, self._stopping, self._prefix = url, batch, stopping, prefix
-        self._sleep_ms = sleep_ms
+        self._sleep_ms, self._progress = sleep_ms, progress
 
     def list_parts(self) -> list[str]:
         """The one partition."""
@@ -168,13 +180,9 @@ class StreamSource(FixedPartitionedSource[Packet, tuple[str, str]]):
         """Resume after `resume_state`, or from the beginning of the stream."""
         link = RedisLink(self._url)
         return StreamPartition(
-            link, self._prefix, self._batch, resume_state or (START, START), self._stopping, self._sleep_ms
-        )
-
-
-def _number(id_: str) -> tuple[int, int]:
-    ms, _, sequence = id_.partition("-")
-    return int(ms), int(sequence or 0)
+            link, self._prefix, self._batch, resume_state or (START, START), self._stopping, self._sleep_ms,
+            self._progress,
+        )  # fmt: skip
 
 
 def _entries(reply: list[tuple[bytes, dict[bytes, bytes]]]) -> list[tuple[str, bytes]]:
