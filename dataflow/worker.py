@@ -32,6 +32,7 @@ from dataflow.response import watching
 from dataflow.scoring import Scorer, now_ms
 from dataflow.settings import Settings
 from dataflow.shedding import Shedding
+from dataflow.warming import warm_up
 from models.decision import DeadLetter
 
 PARENT_FD = "TIDEGATE_PARENT_FD"
@@ -95,6 +96,7 @@ def run_scorer(settings: Settings, url: str) -> None:
     artefact, seal = artefact_of(RedisLink(url), ring.signer("model")), sealer(settings, ring)
 
     progress = Progress()
+    warm_up(settings)
 
     def scorer(resume: int | None) -> Scorer:
         engine = engine_of(

@@ -96,7 +96,8 @@ class Health:
         if seen.error is not None:
             scorer = model = "not known: the store cannot be reached"
         elif seen.scoring:
-            # A scorer beats only once its flow runs, and that takes a model: trained, or the untrained first one.
+            # A scorer beats only once its flow runs: its kernels are warm then, and it has a model, trained or the
+            # untrained first one.
             scorer, model = "ok", "ok"
         elif seen.beat_age_ms is None:
             scorer, model = "no scorer has run on this store yet", "not known: no scorer"
