@@ -1,7 +1,7 @@
-"""Pictures of a running console for the documentation: `python -m tests.pictures http://127.0.0.1:8501 [FOLDER]`.
+"""Pictures of a running console for the documentation: `python -m tests.pictures http://127.0.0.1:8501 [NAME …]`.
 
 Start `tidegate up`, let its warm-up finish and back-test something on the Models page first. Pages stand still
-(`freeze=1`), so that nothing changes between two pictures. FOLDER: docs/images by default.
+(`freeze=1`), so that nothing changes between two pictures. NAME: of PICTURES; all of them by default.
 """
 
 from __future__ import annotations
@@ -30,25 +30,35 @@ PICTURES = {
 """Name of the picture → page."""
 
 
-def main(address: str, folder: Path) -> None:
-    """Take all of them, 1440 × 900."""
+def main(address: str, names: list[str]) -> None:
+    """Take them, 1440 × 900."""
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        for name, query in PICTURES.items():
+        for name in names or PICTURES:
             page = browser.new_page(viewport={"width": 1440, "height": 900})
-            page.goto(f"{address.rstrip('/')}/{query}&freeze=1")
+            page.goto(f"{address.rstrip('/')}/{PICTURES[name]}&freeze=1")
             settle(page)
             page.wait_for_selector(".js-plotly-plot .main-svg, [data-testid=stDataFrame]", timeout=30_000)
             # Charts draw their last labels and tables their cells a moment after that.
             page.wait_for_timeout(2_500)
-            picture = Image.open(BytesIO(page.screenshot())).convert("RGB")
-            # 256 colours are enough for a screen of text and lines, at a third of the size.
-            picture.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(
-                folder / f"{name}.png", optimize=True
+            small(Image.open(BytesIO(page.screenshot())).convert("RGB")).save(
+                FOLDER / f"{name}.png", optimize=True
             )
             page.close()
         browser.close()
 
 
+def small(picture: Image.Image) -> Image.Image:
+    """In 256 colours, which are enough for a screen of text and lines, at a third of the size.
+
+    Half of them are the most common ones, for pale grounds; half lie far apart, for the few dots in a strong colour.
+    """
+    common = picture.quantize(128, Image.Quantize.MEDIANCUT).getpalette() or []
+    apart = picture.quantize(128, Image.Quantize.FASTOCTREE).getpalette() or []
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(common[: 3 * 128] + apart[: 3 * 127] + [255, 255, 255])
+    return picture.quantize(palette=palette, dither=Image.Dither.NONE)
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]) if len(sys.argv) > 2 else FOLDER)
+    main(sys.argv[1], sys.argv[2:])
