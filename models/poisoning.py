@@ -2,7 +2,7 @@
 
 Who can send labels can teach the models (Biggio, Nelson and Laskov, "Poisoning Attacks against Support Vector Machines",
 ICML 2012). Whether a label is true nobody can tell in time; how many come can be counted. In every WINDOW examples each
-source may teach as much as TWICE its own past plus what chance explains, and a floor that lets a new one begin. What is
+source may teach as much as TWICE its own past and what chance explains, or a floor that lets a new one begin. What is
 more is thinned by hash to that allowance (weighed down); of an actor, from FREEZES times the allowance on nothing is
 learnt (frozen). So the influence of any one source stays bounded (as a Huber weight bounds that of an outlier), and
 a wave of real fraud is still learnt, only not without end. Labels that contradict the models are counted for
@@ -26,8 +26,9 @@ from models.settled import Origin
 WINDOW, WARM = 500, 2000
 BLOCK, FORGETS = 100, 20_000
 TWICE, CHANCE, FREEZES, ENDS = 2.0, 3.0, 3.0, 0.7
-FLOOR = {"actor": 5.0, "source": 50.0, "corridor": 25.0}
-"""Labels in a window that one without a past may bring: 1 %, 10 % and 5 % of the examples."""
+FLOOR = {"actor": 5.0, "source": 15.0, "corridor": 25.0}
+"""Labels in a window that one without a past may bring: 1 %, 3 % and 5 % of the examples. Of a new actor who surges his
+source sees 5 · (1 + ln FREEZES) before he is frozen: its floor is above that, so that one actor is one surge."""
 CONTRADICTS = 0.02
 """A label contradicts the models when they gave less than this to what it says."""
 MOST = 512
@@ -59,7 +60,8 @@ class _Pace:
 
     def allowance(self, kind: str) -> float:
         usual = TWICE * self.usual * WINDOW
-        return usual + CHANCE * math.sqrt(usual) + FLOOR[kind]
+        # The larger of the two, not their sum: a floor on top of its past would let a new one grow into a flood.
+        return max(usual + CHANCE * math.sqrt(usual), FLOOR[kind])
 
     def share(self, kind: str) -> float:
         """Of its labels that are learnt now."""
