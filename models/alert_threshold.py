@@ -50,8 +50,8 @@ class AlertThreshold:
 
     @property
     def in_force(self) -> float:
-        """Lower edge of band `high`."""
-        return self.fixed.high if self.high is None else self.high
+        """Lower edge of band `high`, as decisions have it."""
+        return self.fixed.moved(self.high).high
 
     def check(self) -> None:
         """Move the threshold if that is worth it; nothing unless it is to be computed."""
@@ -62,7 +62,8 @@ class AlertThreshold:
             return
         best = _limited(float(curve.threshold[curve.best]), self.costs)
         now, then = (_at(curve, threshold) for threshold in (self.in_force, best))
-        saves = then.allowed and then.cost_per_day <= (1.0 - SAVES) * now.cost_per_day
+        saved = now.cost_per_day - then.cost_per_day
+        saves = then.allowed and saved > 0.0 and saved >= SAVES * now.cost_per_day
         if saves or (not now.allowed and then.alerts_per_day < now.alerts_per_day):
             self.high = best
 

@@ -13,6 +13,7 @@ import math
 import pickle
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 from river import __version__ as river_version  # type: ignore[attr-defined]
@@ -203,10 +204,17 @@ class OnlineLearner:
     def snapshot(self) -> bytes:
         """The models as they are, compiled for serving; untrained while they cannot be calibrated yet."""
         if self.champions.champion == KNOWN_GOOD and self._known_good is not None:
-            return self._known_good.data
+            return self._with_threshold(self._known_good)
         if not self._ring.ready():
             return Snapshot.untrained(self.features).data
         return self._compiled()
+
+    def _with_threshold(self, kept: Snapshot) -> bytes:
+        """A snapshot of the past with the alert threshold of now, which was computed from the risk it serves."""
+        high = self.oversight.threshold.high
+        if kept.high == high:
+            return kept.data
+        return snapshot.encode(msgspec.structs.replace(snapshot.decode(kept.data), high=high))
 
     def _compiled(self) -> bytes:
         champion = self.champions.champion

@@ -96,6 +96,50 @@ def test_a_budget_that_is_broken_moves_it_also_when_that_costs_more() -> None:
     assert curve.best.alerts_per_day <= 2.0
 
 
+def test_where_nothing_costs_anything_it_stays_where_it_is() -> None:
+    free = CostMatrix(
+        missed_share=0.0, chargeback_fee=0.0, review=0.0, declined_share=0.0, declined_fixed=0.0
+    )
+    threshold = filled(CostSettings(matrix=free))
+    threshold.check()
+    assert threshold.high is None
+
+
+@pytest.mark.parametrize("share", [0.0, 1e-9])
+def test_a_budget_of_nothing_alerts_as_little_as_its_limits_allow(share: float) -> None:
+    threshold = filled(CostSettings(budget=AlertBudget(share=share)))
+    threshold.check()
+    assert threshold.high == CostSettings().most_threshold
+    threshold.check()
+    assert threshold.high == CostSettings().most_threshold
+
+
+def test_only_frauds_or_none_break_nothing() -> None:
+    for steep, frauds in ((1e9, 4000), (0.0, 0)):
+        threshold = filled(CostSettings(), steep=steep)
+        assert threshold._window.frauds == frauds
+        threshold.check()
+        assert (threshold.high, threshold.curve() is None) == ((0.02, False) if frauds else (None, True))
+
+
+def test_what_is_told_to_be_in_force_is_what_decides() -> None:
+    low = Thresholds(medium=0.05, high=0.1, critical=0.3)
+    threshold = AlertThreshold(CostSettings(budget=AlertBudget(share=0.0)), low, True)
+    add(threshold, 4000)
+    threshold.check()
+    assert threshold.in_force == low.moved(threshold.high).high < low.critical
+
+
+def test_a_snapshot_of_the_past_serves_with_the_threshold_of_now() -> None:
+    learner = OnlineLearner(("amount_usd",), by_cost=True)
+    learner._known_good = Snapshot.from_bytes(encode_snapshot(untrained_body(("amount_usd",), 0.05)))
+    learner.champions.pin("known_good", "alice", "calm", 1)
+    assert learner.snapshot() == learner._known_good.data
+    learner.oversight.threshold.high = 0.2
+    again = Snapshot.from_bytes(learner.snapshot())
+    assert (again.high, again.version != learner._known_good.version) == (0.2, True)
+
+
 def test_fixed_or_with_too_few_labels_nothing_moves() -> None:
     for threshold in (filled(CostSettings(), by_cost=False), filled(CostSettings(), n=500)):
         threshold.check()
