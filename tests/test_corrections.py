@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from dataflow.assemble import engine_of
+from dataflow.embedded import embedded
 from dataflow.settings import Settings
 from dataflow.sources.files import RawItem
 from models.blend import CalibrationRing
@@ -17,6 +20,7 @@ from models.learners import OnlineLearner
 from models.quality import expected_calibration_error
 from models.serving import Snapshot
 from models.settled import NOWHERE, Origin, SettledWindow
+from tests.test_learner_process import learn_all, process, send
 from tests.test_learners import FEATURES, stream
 
 START = 20_000 * DAY_MS
@@ -142,10 +146,29 @@ def test_a_label_held_back_and_then_put_right_is_not_taught_by_trust() -> None:
     assert learner.examples == before + len(held) - 10
 
 
-def test_the_mark_travels_on_the_wire_and_is_absent_in_older_entries() -> None:
-    from dataflow.sinks.store import learner_entries
-    from tests.test_learner_process import written
-
-    example = Example(np.zeros(3), False, 4, 1.0, TAKEN_BACK)
-    ((_, fields),) = learner_entries(written([example], 1, []))
-    assert fields["b"] == 1
+def test_the_learners_process_learns_corrections_and_holds_back_as_an_inline_one_does(tmp_path: Path) -> None:
+    rows, fraud = stream(2_700, base=-2.0)
+    rows = rows.astype(np.float32).astype(np.float64)
+    found: list[Example] = []
+    for i, row in enumerate(rows):
+        flood = i >= 2_200 and i % 5 == 0
+        origin = Origin("A>B", i, i + 1, i + 2, "analyst" if flood else "chargeback", "eve" if flood else "")
+        found.append(Example(row, flood or bool(fraud[i]), i, 1.0, origin))
+        if i % 40 == 39:
+            old = found[i - 30]
+            back = old.origin._replace(known_at=i, corrects=True, source="dispute", actor="")
+            found.append(old._replace(fraud=not old.fraud, origin=back))
+    with embedded(tmp_path / "valkey") as url:
+        send(url, found)
+        learner = process(url, tmp_path / "learner")
+        for _ in range(4):
+            learner.step()
+        learner = process(url, tmp_path / "learner")  # killed: it goes on from what it had saved
+        learn_all(learner)
+        learnt = learner._learner
+    inline = OnlineLearner(FEATURES, negative_rate=0.5)
+    for example in found:
+        inline.learn(example.vector, example.fraud, example.weight, example.key, example.origin)
+    assert len(inline.oversight.held) > 20
+    assert learnt.snapshot() == inline.snapshot()
+    assert learnt.report("v", 1) == inline.report("v", 1)
