@@ -78,6 +78,7 @@ class RedisStore(
         self.four_eyes = four_eyes or FourEyes()
         self._keep = keep_decisions
         self._keep_of_entity = keep_of_entity
+        self._known: dict[str, int] | None = None
         self._limits = {
             "keep": keep_decisions,
             "keep_dead": keep_dead,
@@ -93,12 +94,19 @@ class RedisStore(
     # the scorer
 
     def commit(self, batch: Commit, heads: Sequence[Headed] | None = None) -> None:
+        known, self._known = self._known, None
         for _ in range(10):
-            cursors = self.cursors()
+            # The script compares them, so that asking before each batch would only cost a round trip.
+            cursors = known or self.cursors()
+            known = None
             new = remaining(batch, cursors)
             told = heads[len(heads) - len(new.decisions) :] if heads is not None else None
             outcome = self._run("commit", self._arguments(new, cursors, told))
-            if outcome[0] == b"done" or not (new.decisions or new.hits or new.dead):
+            if outcome[0] == b"done":
+                added = {"decisions": len(new.decisions), "hits": len(new.hits), "dead": len(new.dead)}
+                self._known = {name: cursors[name] + added[name] for name in cursors}
+                return
+            if not (new.decisions or new.hits or new.dead):
                 return
             if outcome[0] == b"torn":
                 raise StoreError(

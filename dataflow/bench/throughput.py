@@ -22,7 +22,7 @@ from dataflow.settings import Settings
 from models.engine import Engine
 
 TRAIN_SHARE, MOST_TRAIN_SHARE, STAGE_SHARE = 0.2, 0.5, 0.1
-LEAST_LAP, FIRST_LAP = 2048, 4096
+LEAST_LAP, FIRST_LAP = 4096, 2048
 LAPS = 3
 
 
@@ -52,7 +52,7 @@ def throughput(settings: Settings, seconds: float, progress: Callable[[float], N
         pair = (floor, full)
         size, laps = FIRST_LAP, ([], [])  # type: tuple[int, tuple[list[Lap], list[Lap]]]
         turn = 0
-        while turn <= LAPS and (turn < 2 or spent() < seconds * 0.8):
+        while turn <= LAPS and (turn < 3 or spent() < seconds * 0.8):
             at = time.perf_counter()
             lines = load.take(size)
             for which in (0, 1) if turn % 2 else (1, 0):

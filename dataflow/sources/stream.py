@@ -111,7 +111,11 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
 
     def _live(self, client: Any) -> list[Packet]:
         packets = []
-        controls = self._after(client, CONTROL, self._control)
+        # Both lanes in one round trip; the control lane is read first.
+        pipe = client.pipeline(transaction=False)
+        for lane, position in ((CONTROL, self._control), (INPUT, self._input)):
+            pipe.xrange(self._key(lane), f"({position}", "+", count=self._batch)
+        controls, entries = map(_entries, pipe.execute())
         if controls:
             with client.pipeline(transaction=True) as pipe:
                 for id_, _ in controls:
@@ -121,7 +125,6 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
                 pipe.execute()
             self._control = controls[-1][0]
             packets.append(self._packet(controls, control=True))
-        entries = self._after(client, INPUT, self._input)
         if entries:
             self._input = entries[-1][0]
             packets.append(self._packet(entries))
@@ -139,9 +142,6 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
         found = _entries(client.xrange(self._key(CONTROL), control, control))
         self._control = control
         return [self._packet(found, control=True)] if found else []
-
-    def _after(self, client: Any, lane: str, position: str) -> list[tuple[str, bytes]]:
-        return _entries(client.xrange(self._key(lane), f"({position}", "+", count=self._batch))
 
     def _packet(self, entries: list[tuple[str, bytes]], control: bool = False) -> Packet:
         items = [RawItem(id_, line, None, None) for id_, line in entries]
