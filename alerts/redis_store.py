@@ -136,11 +136,9 @@ class RedisStore(
             "events_in": batch.counters.events_in,
             "stream_time": batch.stream_time,
             "minutes": [
-                (
-                    str(minute),
-                    [text for name, value in fields.items() for text in (name, _written(name, value))],
-                )
+                (str(minute), list(fields), list(fields.values()))
                 for minute, fields in batch.minutes.items()
+                if fields
             ],
             "rules": self.rule_part(batch.decisions),
         }
@@ -199,11 +197,6 @@ class RedisStore(
 
     def beat(self, process: str, status: dict[str, str | int | float], now: int) -> None:
         self._one("HSET", self._key("beats"), process, msgspec.json.encode({**status, "at": now}))
-
-
-def _written(name: str, value: float) -> str:
-    """A minute's counter as the script adds it: money as it is, everything else is a whole number."""
-    return repr(float(value)) if name == "amount_usd" else str(round(value))
 
 
 def _hit_arguments(hit: AlertHit) -> tuple[Argument, ...]:

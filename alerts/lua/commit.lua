@@ -179,13 +179,21 @@ local function write_dead()
   if h.n_dead > 0 then redis.call('XTRIM', P .. 'dead', 'MAXLEN', '~', h.keep_dead) end
 end
 
+-- A minute has dozens of counters: read and written together, they cost a third of as many increments.
 local function write_minutes()
   for _, minute in ipairs(h.minutes) do
     local key = P .. 'minute:' .. minute[1]
-    for k = 1, #minute[2], 2 do
-      -- Everything but money is a whole number, which costs less.
-      local add = minute[2][k] == 'amount_usd' and 'HINCRBYFLOAT' or 'HINCRBY'
-      redis.call(add, key, minute[2][k], minute[2][k + 1])
+    local names, adds, pairs_ = minute[2], minute[3], {}
+    for start = 1, #names, PER_CALL do
+      local stop = math.min(start + PER_CALL - 1, #names)
+      local before = redis.call('HMGET', key, unpack(names, start, stop))
+      for k = start, stop do
+        pairs_[#pairs_ + 1] = names[k]
+        pairs_[#pairs_ + 1] = exact((tonumber(before[k - start + 1]) or 0) + adds[k])
+      end
+    end
+    for start = 1, #pairs_, PER_CALL do
+      redis.call('HSET', key, unpack(pairs_, start, math.min(start + PER_CALL - 1, #pairs_)))
     end
     redis.call('EXPIRE', key, h.minute_ttl)
     redis.call('ZADD', P .. 'minutes', minute[1], minute[1])
