@@ -30,13 +30,16 @@ def address_of(settings: Settings) -> str:
 
 def response_of(settings: Settings) -> tuple[ResponseCore, Clock]:
     """Incidents and containment in the running system's store, and the time there. StoreError if there is none."""
+    from alerts.notices.of_incident import NoticeClocks
     from alerts.redis_store import RedisStore
     from alerts.response.clock import present
     from alerts.response.core import ResponseCore
     from alerts.response.planned import plans_by
 
     store = RedisStore(address_of(settings))
-    core = ResponseCore(store, plan_of=plans_by(settings.emergency.book))
+    core = ResponseCore(
+        store, plan_of=plans_by(settings.emergency.book), notices=NoticeClocks(settings.notices)
+    )
     return core, present(store, time.time_ns() // 1_000_000)
 
 

@@ -19,6 +19,7 @@ from alerts.custody.data_keys import FILE_NAME, FileDataKeys
 from alerts.custody.envelope import Sealer, dead_letter_context
 from alerts.custody.keyring import KeyRing, keyring_path
 from alerts.custody.private_files import make_private_directory
+from alerts.notices.of_incident import NoticeClocks
 from alerts.redis_link import RedisLink
 from alerts.redis_store import RedisStore
 from dataflow import clerk, sender
@@ -146,7 +147,10 @@ def run_clerk(url: str) -> None:
 def run_incidents(settings: Settings, url: str) -> None:
     """Find surges, follow incidents, end what has had its time."""
     plans = watching.followed(settings.emergency.book)
-    watching.run(RedisStore(url), plans, int(os.environ.get(RESTARTS, "0")), stop.is_set, stop.wait)
+    watching.run(
+        RedisStore(url), plans, int(os.environ.get(RESTARTS, "0")), stop.is_set, stop.wait,
+        NoticeClocks(settings.notices),
+    )  # fmt: skip
 
 
 def run_serve(settings: Settings, url: str) -> None:

@@ -14,7 +14,7 @@ from alerts.emergency.plan import AUDIENCES, Plan
 from alerts.emergency.plan_book import Book
 from alerts.emergency.presets import tried
 from models.containment import SCOPES
-from models.errors import PlanError
+from models.errors import IncidentError, PlanError
 
 WARN_DAYS = 14
 Level = Literal["alarm", "warning"]
@@ -82,7 +82,7 @@ def _plan(book: Book, plan: Plan) -> Iterator[Finding]:
     for preset in plan.containment:
         try:
             tried(preset, _PROBE, 0)
-        except (PlanError, ValueError) as error:
+        except (PlanError, IncidentError) as error:
             yield Finding("alarm", "preset_unusable", plan.id, f"preset {preset.id}: {error}")
     if not any(step.verify for step in plan.step):
         yield Finding("alarm", "nothing_verified", plan.id, "no step says how it is verified: add one")

@@ -193,6 +193,15 @@ def rules_of(deadlines: str, content: str) -> Rules:
         raise PlanError(f"notice_deadlines.toml: {error}") from None
 
 
+def known(id_: str, rules: Rules | None = None) -> Deadline:
+    """The row of an id. PlanError names the ids there are."""
+    rules = shipped_rules() if rules is None else rules
+    row = rules.named(id_)
+    if row is None:
+        raise PlanError(f"there is no notice {id_!r}: {', '.join(one.id for one in rules.deadline)}")
+    return row
+
+
 @cache
 def shipped_rules() -> Rules:
     """The rules that come with Tidegate."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from alerts.emergency.letters import GAPS
-from alerts.notices.deadlines import Deadline, Rules, shipped_rules
+from alerts.notices.deadlines import Deadline, Rules, known, shipped_rules
 from alerts.notices.facts import MOMENTS, IncidentFacts, Profile
 from models.errors import PlanError
 
@@ -37,9 +37,7 @@ def draft_notice(
 ) -> NoticeDraft:
     """The draft of one notice in `en` or `zh`. PlanError when there is no such notice, or content it does not know."""
     rules = shipped_rules() if rules is None else rules
-    row = rules.named(id_)
-    if row is None:
-        raise PlanError(f"there is no notice {id_!r}: {', '.join(one.id for one in rules.deadline)}")
+    row = known(id_, rules)
     items = {one.id: one for one in rules.item}
     unknown = sorted(set(facts.content) - set(items))
     if unknown:

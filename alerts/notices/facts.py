@@ -17,7 +17,9 @@ Flag = Literal[
 FLAGS: tuple[Flag, ...] = get_args(Flag)
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Amount = Annotated[float, msgspec.Meta(ge=0.0)]
-Millis = Annotated[int, msgspec.Meta(ge=0, le=4_102_444_800_000)]
+LATEST_MS = 4_102_444_800_000
+"""The year 2100: what is later is a mistake in the unit."""
+Millis = Annotated[int, msgspec.Meta(ge=0, le=LATEST_MS)]
 Country = Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")]
 Entity = Literal[
     "payment_institution", "bank", "financial_entity", "essential_entity", "important_entity", "controller",

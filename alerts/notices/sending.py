@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from alerts import rights
 from alerts.custody.audit import AuditEntry
 from alerts.notices.clocks import notices_of
-from alerts.notices.deadlines import Rules, shipped_rules
+from alerts.notices.deadlines import Rules, known, shipped_rules
 from alerts.notices.drafting import draft_notice
 from alerts.notices.facts import IncidentFacts, Profile, Sent
 from models.errors import PlanError
@@ -91,9 +91,7 @@ def record_waived(
 ) -> None:  # fmt: skip
     """Record that a notice is not owed, or (`again`) that it is owed after all. Raises RefusedError, PlanError."""
     rights.require(role, "notice.waive")
-    rules = shipped_rules() if rules is None else rules
-    if rules.named(notice) is None:
-        raise PlanError(f"there is no notice {notice!r}: {', '.join(one.id for one in rules.deadline)}")
+    known(notice, rules)
     if not reason.strip():
         raise PlanError("say why the notice is owed or not: it stands in the audit chain")
     action = "owed_again" if again else "waived"

@@ -92,12 +92,13 @@ class StepDone(Act, frozen=True, tag="step"):
 
 
 class NoticeSent(Act, frozen=True, tag="notice_sent"):
-    """A notice went out. missing: content it lacked; then a reason is needed."""
+    """A notice went out. missing: content it lacked; then a reason is needed. at: when, if not just now (ms)."""
 
     right: ClassVar[str] = "incident.notify"
     deadline: str
     digest: str
     missing: list[str] = []
+    at: int | None = None
 
 
 class NoticeNotApplicable(Act, frozen=True, tag="notice_not_applicable"):

@@ -73,11 +73,15 @@ def applied(incident: Incident, act: AnyAct, now: int) -> Incident:
         case NoticeSent():
             if act.missing:
                 _needs(reason, f"it lacks {', '.join(act.missing)}: say why it goes out all the same")
-            sent = Sent(at=now, by=act.actor, digest=act.digest, missing=act.missing, reason=reason)
+            at = now if act.at is None else act.at
+            if at > now:
+                raise IncidentError(f"{act.deadline} cannot have gone out at a time that is yet to come")
+            sent = Sent(at=at, by=act.actor, digest=act.digest, missing=act.missing, reason=reason)
             if act.deadline in incident.notices:
                 raise IncidentError(f"{act.deadline} was sent already; write a note about a correction")
             notices = {**incident.notices, act.deadline: sent}
-            return noted(incident, _with(entry, deadline=act.deadline, digest=act.digest), notices=notices)
+            entry = _with(entry, deadline=act.deadline, digest=act.digest, sent_at=at)
+            return noted(incident, entry, notices=notices)
         case NoticeNotApplicable():
             _needs(reason, "say why the notice is owed or not")
             others = {k: v for k, v in incident.not_applicable.items() if k != act.deadline}

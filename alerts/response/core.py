@@ -13,6 +13,7 @@ import msgspec
 
 from alerts import rights
 from alerts.custody.audit import AuditEntry
+from alerts.notices.of_incident import NoticeClocks
 from alerts.response import watch
 from alerts.response.acts import AnyAct, Know, Move
 from alerts.response.announcing import notice_of, owed_by
@@ -39,15 +40,18 @@ _WATCH = "detectors"
 
 
 class ResponseCore(Containing):
-    """See the module's docstring. plan_of: the emergency plan in force for a kind at a time; speed: see Clock."""
+    """See the module's docstring. plan_of: the emergency plan in force for a kind at a time; speed: see Clock.
+
+    notices: the notification clocks; None: nobody is owed any.
+    """
 
     def __init__(
         self, store: ResponseStore, detector: Detector | None = None, table: SeverityTable | None = None,
-        plan_of: PlanOf = lambda _kind, _now: None, speed: float = 1.0,
+        plan_of: PlanOf = lambda _kind, _now: None, speed: float = 1.0, notices: NoticeClocks | None = None,
     ) -> None:  # fmt: skip
         super().__init__(store)
         self.table = severity_table() if table is None else table
-        self.plan_of, self.speed = plan_of, speed
+        self.plan_of, self.speed, self.notices = plan_of, speed, notices
         self._version, self._saved = 0, 0
         self._detector = detector
 
@@ -160,7 +164,8 @@ class ResponseCore(Containing):
             return known(after, clock, self.table)
         if after.phase == "review" and incident.phase != "review":
             mine = [one for one in self.measures(live=False) if one.incident == after.id]
-            return prefilled(after, mine, self.table), 1
+            told = [] if self.notices is None else self.notices.lines(after, clock.now)
+            return prefilled(after, mine, self.table, told), 1
         return after, 1
 
     # the rest
@@ -177,12 +182,14 @@ class ResponseCore(Containing):
         return self._write(None, one, lines, alerts=detection.alert_ids)
 
     def _time(self, incident: Incident, clock: Clock) -> Effects:
-        if not watch.listed(incident, clock.now):
+        owes = self.notices is not None and self.notices.open(incident, clock.now)
+        if not owes and not watch.listed(incident, clock.now):
             return self._write(
                 incident, msgspec.structs.replace(incident, version=incident.version + 1), 0, live=False
             )
         effects = Effects()
-        for one in watch.overdue(incident, clock.now, self.table):
+        late = [] if self.notices is None else self.notices.overdue(incident, clock.now)
+        for one in [*watch.overdue(incident, clock.now, self.table), *late]:
             after = watch.said(incident, one, clock.now)
             notice = notice_of(after, one.mark, clock.now, one.text_en, one.text_zh, incident.severity)
             owed = Owed(id=f"{after.id}:{after.version}:notice", change=notice)

@@ -97,7 +97,7 @@ class Incident(msgspec.Struct, kw_only=True):
     """See the module's docstring. `version` rises with each change (compare-and-set).
 
     scope: as in models/containment.py, empty: the whole service. source: `detector` or `hand`. facts: what is known, by
-    the names the notices ask for (alerts/response/notices.py). steps by id of the plan, notices by id of the deadline.
+    the names the notices ask for (alerts/notices/of_incident.py). steps by id of the plan, notices by id of the deadline.
     marks: what the watch has already said once.
     """
 

@@ -10,9 +10,12 @@ from dataflow.commands import options, showing
 from models.errors import SettingsError
 
 if TYPE_CHECKING:
+    from alerts.emergency.plan import Plan
+    from alerts.emergency.presets import Proposal
     from alerts.response.clock import Clock
     from alerts.response.core import ResponseCore
     from alerts.response.measure import Measure
+    from dataflow.settings import Settings
 
 NAME = "contain"
 HELP = "contain a surge in the running stream: propose, dry-run, approve, refuse, undo, list"
@@ -44,6 +47,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     propose.add_argument("--minutes", type=int, metavar="N", help="how long (default 60); then it is undone")
     propose.add_argument("--incident", metavar="ID", help="the incident it belongs to")
     propose.add_argument("--model", default="", metavar="VERSION", help="rollback: the snapshot to serve")
+    text = "propose a measure that the plan of an incident has prepared; without PRESET: list them"
+    preset = verbs.add_parser("preset", help=text, description=text)
+    preset.add_argument("incident", metavar="INCIDENT", help="the incident it belongs to")
+    preset.add_argument("preset", metavar="PRESET", nargs="?", help="its id in the plan")
+    preset.add_argument(
+        "--scope",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="what the incident's own scope does not say",
+    )
+    preset.add_argument("--model", default="", metavar="VERSION", help="rollback: the snapshot to serve")
     text = "put a proposal in force; another person than who proposed it, where two are needed"
     approve = verbs.add_parser("approve", help=text, description=text)
     text = "turn a proposal down"
@@ -54,13 +69,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         verb.add_argument("id", metavar="ID", help="of the measure, as `contain list` shows it")
     for verb in (propose, refuse, undo):
         verb.add_argument("--reason", required=True, help="why; it stands in the audit chain")
+    preset.add_argument("--reason", default="", help="why (default: what the plan says of it)")
     approve.add_argument("--reason", default="", help="what speaks for it")
-    for verb in (propose, approve):
+    for verb in (propose, preset, approve):
         verb.add_argument(
             "--wait", type=float, default=10.0, metavar="S",
             help="wait so long for the flow to take it (default 10; 0: do not wait)",
         )  # fmt: skip
-    for verb in (listing, dry, propose, approve, refuse, undo):
+    for verb in (listing, dry, propose, preset, approve, refuse, undo):
         if verb not in (listing, dry):
             options.add_who(verb)
         options.add_config(verb)
@@ -81,7 +97,15 @@ def run(args: argparse.Namespace) -> int:
         showing.show(_told(radius), title, as_json=args.json)
         return 0
     actor, role = options.who_of(args, settings)
-    if args.verb == "propose":
+    if args.verb == "preset" and args.preset is None:
+        return _presets(core, settings, args)
+    if args.verb == "preset":
+        what, reason = _prepared(core, settings, args)
+        one, _ = core.propose(
+            what.verb, what.scope, args.reason or reason, actor, role, clock, minutes=what.minutes,
+            above_usd=what.above_usd, model=args.model, incident=args.incident,
+        )  # fmt: skip
+    elif args.verb == "propose":
         one, _ = core.propose(
             args.what, scope_of(args.scope), args.reason, actor, role, clock, minutes=args.minutes,
             above_usd=args.above_usd, model=args.model, incident=args.incident,
@@ -103,6 +127,38 @@ def run(args: argparse.Namespace) -> int:
         )
         return 1
     return 0
+
+
+def _plan(core: ResponseCore, settings: Settings, id_: str) -> tuple[Plan, dict[str, str]]:
+    """The plan an incident follows, and the incident's scope."""
+    incident = core.incident(id_)
+    if incident.plan is None:
+        raise SettingsError(f"{id_} follows no plan: none was in force when it was opened")
+    return settings.emergency.book().plan(incident.plan.id, incident.plan.version), incident.scope
+
+
+def _presets(core: ResponseCore, settings: Settings, args: argparse.Namespace) -> int:
+    plan, _ = _plan(core, settings, args.incident)
+    if args.json:
+        showing.show({"plan": plan.id, "presets": [_told(one) for one in plan.containment]}, "", as_json=True)
+        return 0
+    for one in plan.containment:
+        text = one.text.in_(settings.console.language)
+        needs = f", takes {', '.join(one.scope_from)} from the incident" if one.scope_from else ""
+        print(f"{one.id}: {one.verb.replace('_', ' ')} for {one.minutes} min{needs}: {text}")
+    return 0
+
+
+def _prepared(core: ResponseCore, settings: Settings, args: argparse.Namespace) -> tuple[Proposal, str]:
+    """What the preset proposes in this incident, and the plan's words for it."""
+    from alerts.emergency.presets import proposal
+
+    plan, scope = _plan(core, settings, args.incident)
+    found = next((one for one in plan.containment if one.id == args.preset), None)
+    if found is None:
+        there = ", ".join(one.id for one in plan.containment)
+        raise SettingsError(f"plan {plan.id} {plan.version} has no preset {args.preset!r}: {there}")
+    return proposal(found, {**scope, **scope_of(args.scope)}), found.text.in_(settings.console.language)
 
 
 def scope_of(given: list[str]) -> dict[str, str]:

@@ -38,12 +38,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     for name, verb in made.items():
         if name != "list":
             verb.add_argument("id", metavar="ID", help="notice, as `tidegate notice list` names it")
+        verb.add_argument("incident", metavar="INCIDENT", nargs="?", help="as `incident list` shows it")
         verb.add_argument(
-            "--facts",
-            type=Path,
-            metavar="FILE",
-            required=True,
-            help="facts of the incident, JSON (docs/notices.md)",
+            "--facts", type=Path, metavar="FILE", help="facts as JSON, without an incident (docs/notices.md)"
         )
         if name in ("list", "sent"):
             verb.add_argument("--at", metavar="TIME", help="ISO 8601 with its zone (default: now)")
@@ -67,9 +64,16 @@ def run(args: argparse.Namespace) -> int:
     return verbs[args.verb](args, settings)
 
 
-def _facts(args: argparse.Namespace) -> IncidentFacts:
+def _facts(args: argparse.Namespace, settings: Settings, language: str = "en") -> IncidentFacts:
+    """The facts of the incident, or of the file."""
     from alerts.notices.facts import read_facts
+    from alerts.notices.of_incident import facts_of
+    from dataflow.store_access import response_of
 
+    if (args.incident is None) == (args.facts is None):
+        raise SettingsError("give an INCIDENT, or --facts with a file; not both")
+    if args.incident is not None:
+        return facts_of(response_of(settings)[0].incident(args.incident), language)
     try:
         return read_facts(args.facts.read_bytes(), str(args.facts))
     except OSError as error:
@@ -114,7 +118,9 @@ def _list(args: argparse.Namespace, settings: Settings) -> int:
 
     from alerts.notices.clocks import notices_of, worst
 
-    now, facts = _moment(args.at), _with_record(_facts(args), settings)
+    now, facts = _moment(args.at), _facts(args, settings)
+    if args.incident is None:
+        facts = _with_record(facts, settings)
     found = notices_of(facts, settings.notices, now)
     late = any(one.state == "late" and one.owed == "yes" for one in found)
     if args.json:
@@ -169,7 +175,8 @@ def _hours(ms: int) -> str:
 def _draft(args: argparse.Namespace, settings: Settings) -> int:
     from alerts.notices.drafting import draft_notice
 
-    made = draft_notice(args.id, _facts(args), settings.notices, args.language or settings.console.language)
+    language = args.language or settings.console.language
+    made = draft_notice(args.id, _facts(args, settings, language), settings.notices, language)
     told: dict[str, Any] = made._asdict()
     if args.out is not None:
         args.out.write_text(made.text, encoding="utf-8")
@@ -186,27 +193,57 @@ def _draft(args: argparse.Namespace, settings: Settings) -> int:
 def _sent(args: argparse.Namespace, settings: Settings) -> int:
     import msgspec
 
+    from alerts.notices.drafting import draft_notice
     from alerts.notices.sending import record_sent
+    from alerts.response.acts import NoticeSent
+    from dataflow.store_access import response_of
 
     actor, role = options.who_of(args, settings)
-    now = time.time_ns() // 1_000_000
-    sent = record_sent(
-        _store(settings), args.id, _facts(args), settings.notices, actor=actor, role=role, now=now,
-        sent_at=None if args.at is None else _moment(args.at), language=args.language or settings.console.language,
-        reason=args.reason,
-    )  # fmt: skip
-    showing.show({"id": args.id, **msgspec.to_builtins(sent)}, "notice sent", as_json=args.json)
+    now, language = time.time_ns() // 1_000_000, args.language or settings.console.language
+    facts, at = _facts(args, settings, language), None if args.at is None else _moment(args.at)
+    if args.incident is None:
+        sent = record_sent(
+            _store(settings), args.id, facts, settings.notices, actor=actor, role=role, now=now, sent_at=at,
+            language=language, reason=args.reason,
+        )  # fmt: skip
+        told = msgspec.to_builtins(sent)
+    else:
+        draft = draft_notice(args.id, facts, settings.notices, language)
+        core, clock = response_of(settings)
+        core.perform(
+            NoticeSent(
+                incident=args.incident, actor=actor, role=role, reason=args.reason, deadline=args.id, digest=draft.digest,
+                missing=draft.missing, at=at,
+            ),
+            clock,
+        )  # fmt: skip
+        told = msgspec.to_builtins(core.incident(args.incident).notices[args.id])
+    showing.show({"id": args.id, **told}, "notice sent", as_json=args.json)
     return 0
 
 
 def _waive(args: argparse.Namespace, settings: Settings) -> int:
+    from alerts.notices.deadlines import known
     from alerts.notices.sending import record_waived
+    from alerts.response.acts import NoticeNotApplicable
+    from dataflow.store_access import response_of
 
     actor, role = options.who_of(args, settings)
-    facts, now = _facts(args), time.time_ns() // 1_000_000
-    record_waived(
-        _store(settings), args.id, facts.incident, actor=actor, role=role, now=now, reason=args.reason, again=args.again
-    )  # fmt: skip
+    known(args.id)
+    facts, now = _facts(args, settings), time.time_ns() // 1_000_000
+    if args.incident is None:
+        record_waived(
+            _store(settings), args.id, facts.incident, actor=actor, role=role, now=now, reason=args.reason,
+            again=args.again,
+        )  # fmt: skip
+    else:
+        core, clock = response_of(settings)
+        core.perform(
+            NoticeNotApplicable(
+                incident=args.incident, actor=actor, role=role, reason=args.reason, deadline=args.id, owed=args.again
+            ),
+            clock,
+        )  # fmt: skip
     told = {"id": args.id, "incident": facts.incident, "owed": args.again, "reason": args.reason}
     showing.show(told, "notice waive", as_json=args.json)
     return 0

@@ -129,9 +129,10 @@ def _check(args: argparse.Namespace, book: Book, day: dt.date) -> int:
     from alerts.emergency.findings import findings
     from alerts.emergency.printing import stale_copies
     from alerts.emergency.reading import read_text
+    from alerts.response.kinds import KINDS
 
     copies = [(str(path), read_text(path)) for path in args.copy]
-    found = [*findings(book, day), *stale_copies(book, copies, day)]
+    found = [*findings(book, day, tuple(kind.plan for kind in KINDS)), *stale_copies(book, copies, day)]
     alarms = sum(one.level == "alarm" for one in found)
     if args.json:
         told = {

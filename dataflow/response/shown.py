@@ -45,6 +45,8 @@ def shown(core: ResponseCore, args: argparse.Namespace, now: int) -> int:
             print(f"{name} due {clock(at)}{' - LATE' if at < now else ''}")
     for page in one.team:
         print(f"paged {page.role}: {page.by or 'no answer yet'}")
+    for line in core.notices.lines(one, now) if core.notices is not None else ():
+        print(f"notice {line}")
     for measure in case.measures:
         print(f"{measure.id} {measure.state.replace('_', ' ')}: {measure.text}")
     for entry in one.timeline:

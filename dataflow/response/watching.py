@@ -13,6 +13,7 @@ from collections.abc import Callable
 import msgspec
 
 from alerts.emergency.plan_book import Book
+from alerts.notices.of_incident import NoticeClocks
 from alerts.redis_store import RedisStore
 from alerts.response.clock import WATCH, Pace, pace_told
 from alerts.response.core import ResponseCore
@@ -29,9 +30,11 @@ ROUND_S = 1.0
 class Watch:
     """The response with what it needs to look by itself: signals of a store and the pace of its stream."""
 
-    def __init__(self, store: RedisStore, plan_of: PlanOf | None = None) -> None:
+    def __init__(
+        self, store: RedisStore, plan_of: PlanOf | None = None, notices: NoticeClocks | None = None
+    ) -> None:
         self.store = store
-        self.core = ResponseCore(store, plan_of=plan_of or (lambda _kind, _now: None))
+        self.core = ResponseCore(store, plan_of=plan_of or (lambda _kind, _now: None), notices=notices)
         self._reader, self._pace = SignalReader(store), Pace(pace_told(store))
         self._last = Signals(at=0, now=0)
 
@@ -75,12 +78,13 @@ def run(
     restarts: int,
     stopped: Callable[[], bool],
     wait: Callable[[float], object],
+    notices: NoticeClocks | None = None,
 ) -> None:
     """Watch until stopped; a store that cannot be reached is waited for, and counted as away."""
     watch: Watch | None = None
     while not stopped():
         try:
-            watch = watch or Watch(store, plan_of)
+            watch = watch or Watch(store, plan_of, notices)
             told = watch.look(now_ms())
             store.beat(WATCH, {**told, "pid": os.getpid(), "restarts": restarts}, now_ms())
         except TidegateError as error:
