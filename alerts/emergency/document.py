@@ -43,7 +43,8 @@ h1 { font-size: 19pt; margin: 0 0 2mm; } h2 { font-size: 13pt; margin: 7mm 0 2mm
 h3 { font-size: 11pt; margin: 4mm 0 1mm; }
 table { border-collapse: collapse; width: 100%; margin: 2mm 0; }
 th, td { border: .3mm solid #b5b5b5; padding: 1mm 1.6mm; text-align: left; vertical-align: top; }
-th { background: #eef4f9; white-space: nowrap; } td { white-space: pre-line; } tr, li { break-inside: avoid; } h2, h3 { break-after: avoid; }
+th { background: #eef4f9; white-space: nowrap; } td { white-space: pre-line; }
+tr, li { break-inside: avoid; } h2, h3 { break-after: avoid; }
 p { white-space: pre-line; margin: 1mm 0; } footer { margin-top: 8mm; font-size: 8.5pt; color: #555; }
 code { font-family: 'DejaVu Sans Mono', monospace; font-size: 8.5pt; overflow-wrap: anywhere; }
 @page { size: A4; margin: 14mm 12mm 16mm; @bottom-center { content: "FOOT"; font-size: 8pt; color: #555; }
