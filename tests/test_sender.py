@@ -14,8 +14,10 @@ import pytest
 
 from alerts.clerk import attend
 from alerts.memory_store import MemoryStore
-from alerts.receivers.attempts import Attempt, InLine
-from alerts.receivers.post import Answer
+from alerts.receivers.attempts import Attempt, InLine, InThreads
+from alerts.receivers.message import Message
+from alerts.receivers.post import Answer, Outgoing
+from alerts.receivers.webhook import Webhook
 from alerts.redis_store import RedisStore
 from alerts.response.documents import Write
 from alerts.routing.change import Change
@@ -454,3 +456,27 @@ class TestLines:
         advance(sender, now + MINUTE, now + 2 * MINUTE)
         assert sender.forgotten == 1
         assert list(first.verified.values()) == [2], "under the same id"
+
+    def test_a_message_that_we_cannot_write_holds_up_no_other(
+        self, store: MemoryStore, first: Hook, second: Hook, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real = Webhook.prepare
+
+        def prepare(self: Webhook, message: Message, now: int) -> Outgoing:
+            if message.intent.subjects[0].id == bad.id:
+                raise ValueError("no such thing was foreseen")
+            return real(self, message, now)
+
+        bad, *others = raise_alerts(store, 1, 4, now=now_ms())
+        monkeypatch.setattr(Webhook, "prepare", prepare)
+        text = plan_of(first, second).replace('"10s"', '"0s"').replace('["typology"]', '["id"]')
+        sender = sender_of(store, text, environ(), attempts=InThreads())
+        for _ in range(400):
+            sender.step(now_ms())
+            sender.wait(0.02)
+            if len(first.verified) == len(others):
+                break
+        assert {body["data"]["alert_id"] for body in first.bodies.values()} == {alert.id for alert in others}
+        assert [d.detail for d in store.deliveries(9) if d.alert_id == bad.id] == [
+            "our own mistake (ValueError)"
+        ]

@@ -150,14 +150,21 @@ class TestTrouble:
         assert done.outcome == "dead"
         assert 24 * 3_600_000 <= done.at <= 24 * 3_600_000 + 80_000
 
-    def test_one_bad_message_does_not_hold_up_the_others(self, store: MemoryStore, receiver: Hook) -> None:
+    @pytest.mark.parametrize(("status", "seconds"), [(400, 1), (500, 60)])
+    def test_one_bad_message_does_not_hold_up_the_others(
+        self, store: MemoryStore, receiver: Hook, status: int, seconds: int
+    ) -> None:
         alerts = raise_alerts(store, 1, 5)
         bad = page_id(alerts[0], receiver.url)
-        receiver.refused_for_id[bad] = 400
-        now = now_ms()
-        advance(sender_of(store, [local(receiver)]), now, now + 1000)
+        receiver.refused_for_id[bad] = status
+        now, sender = now_ms(), sender_of(store, [local(receiver)])
+        advance(sender, now, now + seconds * 1000)
         assert len(receiver.verified) == 4
         assert bad not in receiver.verified
+        raise_alerts(store, 6, 20)
+        advance(sender, now + seconds * 1000, now + 150_000)
+        assert len(receiver.verified) == 24
+        assert receiver.attempts.count(bad) < 8
 
     def test_exhausted_attempts_become_a_dead_letter(self, store: MemoryStore, receiver: Hook) -> None:
         raise_alerts(store, 1, 1)

@@ -53,7 +53,7 @@ class InThreads:
                 answer = send()
             except Exception as error:  # noqa: BLE001  reported as the attempt's answer
                 # Receivers turn what the network does into answers; whatever else happens must not lose the message.
-                answer = Answer(None, f"our own mistake ({type(error).__name__})")
+                answer = Answer(None, f"our own mistake ({type(error).__name__})", ours=True)
             self._done.put(Attempt(receiver, message_id, at, answer))
 
         threading.Thread(target=attempt, name=f"to {receiver}", daemon=True).start()

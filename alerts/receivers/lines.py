@@ -1,10 +1,10 @@
 """One line a receiver: what is owed to it, when the next attempt is due, and its circuit breaker. Pure.
 
-When a receiver does not answer, its line rests: one message probes it now and then (half-open), and no message is
-given up for that within a day. What a receiver refuses is tried again by the schedule of alerts/receivers/retry.py.
-When it answers again, all goes out at once, the worst first; that something is over is said after all pages of its
-thread, which would open it again. 410 disables the line until the receiver's settings change. A page that no receiver
-took in time is due to the fallback.
+When a receiver does not answer, its line rests: now and then one message probes it (half-open), each time another one,
+since it may be the message that it cannot stand; and no message is given up for that within a day. What a receiver
+refuses is tried again by the schedule of alerts/receivers/retry.py. When it answers again, all goes out at once, the
+worst first; that something is over is said after all pages of its thread, which would open it again. 410 disables the
+line until the receiver's settings change. A page that no receiver took in time is due to the fallback.
 """
 
 from __future__ import annotations
@@ -138,10 +138,21 @@ class Lines:
                 heapq.heappush(ready, (intent.says != "open", intent.worst, intent.at, id_))
         while ready and ((owed := self.owed.get(ready[0][3])) is None or self._late(owed) > now):
             heapq.heappop(ready)
-        rest = self.line(receiver).rest_until
-        if ready:
-            return (self.owed[ready[0][3]], None) if rest <= now else (None, rest)
-        return (None, max(waiting[0][0], rest)) if waiting else (None, None)
+        line = self.line(receiver)
+        if not ready:
+            return (None, max(waiting[0][0], line.rest_until)) if waiting else (None, None)
+        if line.rest_until > now:
+            return None, line.rest_until
+        return self._probe(ready, now) if line.failures else self.owed[ready[0][3]], None
+
+    def _probe(self, ready: list[tuple[bool, str, int, str]], now: int) -> Owed:
+        """Of what is ready the one that was tried least."""
+        there = [
+            ((over, owed.failed, worst, at, id_), owed)
+            for over, worst, at, id_ in ready
+            if (owed := self.owed.get(id_)) is not None and self._late(owed) <= now
+        ]
+        return min(there, key=lambda pair: pair[0])[1]
 
     def attempted(self, owed: Owed, verdict: Verdict, answer: Answer, now: int) -> Outcome:
         """Take the answer of an attempt in; what became of the message."""
@@ -169,6 +180,10 @@ class Lines:
             rest = min(delay_ms(owed.intent.id, line.failures) or LONGEST_REST_MS, LONGEST_REST_MS)
             line.rest_until = owed.due = now + max(rest, asked)
             over = now - owed.since >= LONGEST_MS
+            if line.failures == 1 and owed.failed > 1:
+                # Others were taken since it failed: the trouble comes with this message.
+                delay = delay_ms(owed.intent.id, owed.failed)
+                owed.due, over = max(owed.due, now + (delay or 0)), over or delay is None
         else:
             owed.refused += 1
             delay = delay_ms(owed.intent.id, owed.refused)

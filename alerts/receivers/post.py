@@ -28,13 +28,14 @@ Resolve = Callable[[str, int], list[str]]
 class Answer(msgspec.Struct, frozen=True):
     """What came of an attempt. status None: there was no answer at all, and `detail` says why.
 
-    text: the beginning of the body, where the request asked for it.
+    text: the beginning of the body, where the request asked for it. ours: the failure is our own and about this message.
     """
 
     status: int | None
     detail: str = ""
     retry_after: str | None = None
     text: str = ""
+    ours: bool = False
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):

@@ -235,10 +235,13 @@ class Sender:
         deliveries = []
         for attempt in ended:
             receiver, owed = self._receivers.get(attempt.receiver), at.lines.owed.get(attempt.message_id)
-            late = self._busy.get(attempt.receiver) != (attempt.at, attempt.message_id)
-            if receiver is None or owed is None or (late and receiver.verdict(attempt.answer) != "delivered"):
+            if receiver is None or owed is None:
                 continue
-            outcome = at.lines.attempted(owed, receiver.verdict(attempt.answer), attempt.answer, now)
+            verdict = "refused" if attempt.answer.ours else receiver.verdict(attempt.answer)
+            late = self._busy.get(attempt.receiver) != (attempt.at, attempt.message_id)
+            if late and verdict != "delivered":
+                continue
+            outcome = at.lines.attempted(owed, verdict, attempt.answer, now)
             number = owed.failed + (outcome == "delivered")
             deliveries.append(_delivery(receiver, owed, attempt.at, outcome, attempt.answer, number))
         self._save({}, deliveries)
