@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from models.money import FxTable
 from models.rules.pack import default_pack, load_pack
 from models.rules.rule import Pack
 from models.serving import Snapshot
+from models.shard import KINDS
 
 
 def pack_of(settings: Settings) -> Pack:
@@ -59,11 +61,11 @@ def oversight_of(settings: Settings) -> dict[str, Any]:
 
 def engine_of(
     settings: Settings, *, learn_inline: bool, mapping: Mapping | None = None, vectors_directory: Path | None = None,
-    **changes: object,
+    kinds: Sequence[Collection[str]] = (KINDS,), **changes: object,
 ) -> Engine:  # fmt: skip
     """A fresh engine. learn_inline: with a learner of its own (replay); else models come by Control events.
 
-    vectors_directory: where vectors wait for their outcome; None keeps them in memory.
+    vectors_directory: where vectors wait for their outcome; None keeps them in memory. kinds: of entities, by shard.
     """
     chosen = engine_settings(settings, mapping, **changes)
     learner = (
@@ -78,4 +80,5 @@ def engine_of(
         Snapshot.untrained(chosen.features),
         learner,
         vectors_directory,
+        kinds,
     )

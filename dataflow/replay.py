@@ -31,18 +31,25 @@ class Digest:
     def add(self, decisions: Iterable[Decision]) -> None:
         """Take decisions in order."""
         for decision in decisions:
-            self._sha.update(digest_line(decision))
-            self._sha.update(b"\n")
-            if needs_alert(decision):
-                fingerprint = hit_of(decision, 0).fingerprint
-                before = self._open.get(fingerprint)
-                if before is None or decision.event_time - before > MERGE_WINDOW_MS:
-                    self.alerts += 1
-                self._open[fingerprint] = max(decision.event_time, before or 0)
+            self.take(digest_line(decision) + b"\n", merging([decision]))
+
+    def take(self, lines: bytes, alerting: Iterable[tuple[str, int]]) -> None:
+        """Take decisions as lines, and (fingerprint, event time) of those that are alerts."""
+        self._sha.update(lines)
+        for fingerprint, at in alerting:
+            before = self._open.get(fingerprint)
+            if before is None or at - before > MERGE_WINDOW_MS:
+                self.alerts += 1
+            self._open[fingerprint] = max(at, before or 0)
 
     def hex(self) -> str:
         """The digest so far."""
         return self._sha.hexdigest()
+
+
+def merging(decisions: Iterable[Decision]) -> list[tuple[str, int]]:
+    """(fingerprint, event time) of the decisions that are alerts."""
+    return [(hit_of(d, 0).fingerprint, d.event_time) for d in decisions if needs_alert(d)]
 
 
 def batched(batches: Iterable[Sequence[Entry]], size: int) -> Iterator[list[Entry]]:

@@ -7,7 +7,7 @@ starts from the very state the source's position belongs to.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -27,6 +27,7 @@ from models.errors import SnapshotError
 from models.events import Label
 from models.examples import Choice, Example
 from models.freezing import freeze, thaw
+from models.rows import Item
 from models.shedding import Shed
 
 
@@ -117,7 +118,7 @@ class Scorer(StatefulBatchLogic[Packet, Written, int]):
             packet = self._unseen(packet, self._seen)
         self._packets, self._position = self._packets + 1, packet.position
         if packet.control:
-            self._fetch(packet)
+            engine.artefacts = artefacts_named(packet.items, self._artefact) or engine.artefacts
         examples, now = engine.counters.examples, now_ms()
         if not packet.control:
             engine.shed = self._shedding.observe(now - packet.entered[0] if packet.entered else 0, now)
@@ -144,22 +145,22 @@ class Scorer(StatefulBatchLogic[Packet, Written, int]):
         later = (max(packet.position[0], seen[0], key=number), max(packet.position[1], seen[1], key=number))
         return packet._replace(items=items, position=later)
 
-    def _fetch(self, packet: Packet) -> None:
-        """Have the snapshots at hand that Control events of this packet name."""
-        found: dict[str, bytes] = {}
-        for item in packet.items:
+
+def artefacts_named(items: Sequence[Item], artefact: Artefact) -> dict[str, bytes]:
+    """The snapshots that Control events among these entries name; one that is not signed by us is left out."""
+    found: dict[str, bytes] = {}
+    for item in items:
+        try:
+            named = msgspec.json.decode(item.line or b"", type=_Named)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            continue  # the engine refuses it with its place
+        if named.kind == "model" and named.version:
+            wanted = named.artefact or named.version
             try:
-                named = msgspec.json.decode(item.line or b"", type=_Named)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                continue  # the engine refuses it with its place
-            if named.kind == "model" and named.version:
-                wanted = named.artefact or named.version
-                try:
-                    found[wanted] = self._artefact(wanted)
-                except SnapshotError:
-                    continue  # not signed by us: the engine refuses the Control, the flow goes on
-        if found:
-            self._engine.artefacts = found
+                found[wanted] = artefact(wanted)
+            except SnapshotError:
+                continue  # not signed by us: the engine refuses the Control, the flow goes on
+    return found
 
 
 def may_be_clear(letter: DeadLetter) -> bool:

@@ -16,6 +16,7 @@ import numpy as np
 
 from models.columns import Column, Float
 from models.decision import Decision
+from models.entities import Flags
 from models.events import Label, Transaction
 from models.examples import corridor_codes
 from models.facts import Facts, facts_of
@@ -55,7 +56,7 @@ class Ordered(NamedTuple):
     """
 
     walk: Walk
-    new: np.ndarray
+    new: Flags
     part: Int64
     known: Known
     sequences: Int64
@@ -99,21 +100,29 @@ def order(engine: Engine, read: Read) -> Ordered:
     return Ordered(walk, new, part, known, sequences, slots, before + np.cumsum(new), clock)
 
 
-def only_new(columns: dict[str, Column], read: Read, ordered: Ordered) -> dict[str, Column]:
-    """The columns of new payments out of those of all payments of the batch."""
-    new = ordered.new[read.facts.rows.kinds == PAY]
-    return columns if new.all() else {name: column[new] for name, column in columns.items()}
+def only_new(read: Read, new: Flags) -> dict[str, Column]:
+    """The columns of new payments (new (n,): True for them) out of those of all payments of the batch."""
+    wanted = new[read.facts.rows.kinds == PAY]
+    return read.columns if wanted.all() else {name: column[wanted] for name, column in read.columns.items()}
 
 
-def settle(engine: Engine, sequences: Int64, made: Sequence[Decision]) -> None:
-    """What we decline has no outcome of its own; what is explored stands for what is not."""
+def settle(engine: Engine, sequences: Int64, declined: Flags, explored: Flags) -> None:
+    """What we decline has no outcome of its own; what is explored stands for what is not. All (m,)."""
     if not engine.settings.enforced:
         return
-    declined = np.array([d.action in DECLINES for d in made], dtype=np.bool_)
-    explored = np.array([d.explored for d in made], dtype=np.bool_)
     engine.ledger.forgo(sequences[declined])
     if explored.any():
         engine.vectors.weigh(sequences[explored], engine.settings.exploration)
+
+
+def declined_of(made: Sequence[Decision]) -> Flags:
+    """Decisions that decline (m,)."""
+    return np.array([d.action in DECLINES for d in made], dtype=np.bool_)
+
+
+def explored_of(made: Sequence[Decision]) -> Flags:
+    """Decisions that let a payment through to learn from it (m,)."""
+    return np.array([d.explored for d in made], dtype=np.bool_)
 
 
 def late_of(card: Float, customer: Float, times: Int64) -> np.ndarray:

@@ -23,6 +23,7 @@ from models.serving import Snapshot
 from models.shedding import Shed
 from models.state import Placed
 from models.view import View
+from models.windows import Int64
 
 if TYPE_CHECKING:
     from models.engine import Engine
@@ -34,6 +35,29 @@ class Scored(NamedTuple):
     risk: Float
     by_model: dict[str, Float]
     snapshots: list[Snapshot]
+
+
+def scored_by(
+    snapshot: Snapshot, vectors: Float, rows: Int64, swaps: Sequence[tuple[int, Snapshot]]
+) -> Scored:
+    """Score each transaction with the model in force at its row.
+
+    snapshot: in force at the first row; swaps: (row, model in force after it), in order; rows (m,): of the transactions.
+    """
+    scored = Scored(np.empty(rows.shape[0]), {}, [])
+    start = 0
+    for row, following in [*swaps, (None, None)]:
+        end = rows.shape[0] if row is None else int(np.searchsorted(rows, row, side="right"))
+        if end > start:
+            part = snapshot.score(vectors[start:end])
+            scored.risk[start:end] = part.risk
+            for name, values in part.by_model.items():
+                scored.by_model.setdefault(name, np.full(rows.shape[0], np.nan))[start:end] = values
+            scored.snapshots.extend([snapshot] * (end - start))
+            start = end
+        if following is not None:
+            snapshot = following
+    return scored
 
 
 class Judged(NamedTuple):

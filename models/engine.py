@@ -8,39 +8,41 @@ computed in one fixed order for each row: the same stream gives the same decisio
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
-from models.batches import late_of, only_new, order, read_batch, settle
+from models.batches import declined_of, explored_of, late_of, only_new, order, read_batch, settle
 from models.columns import ENTITIES, Column, Float, Interner
 from models.containment import Containment
 from models.controls import apply_control
-from models.deciding import Judged, Scored, decisions_of, edges_of
+from models.deciding import Judged, Scored, decisions_of, edges_of, scored_by
 from models.decision import Counters, DeadLetter, Decision
 from models.engine_settings import EngineSettings
 from models.events import AnyEvent, Control, Heartbeat, Label, Settlement, Transaction
 from models.examples import Choice, Example, Learner, publishes, ripe
 from models.features import CATALOGUE, RULE_KINDS, for_models, matrix, signals
 from models.intake import Taken, read, refused
-from models.ledger import Ledger, Walk
+from models.ledger import Ledger
 from models.ledger_walk import CONFLICT, DUPLICATE, NEW, PAY, SEQUENCE
 from models.lists import Lists
 from models.money import FxTable
 from models.reasons import as_columns
-from models.rows import Item, Rows
+from models.rows import Item
 from models.rules.compiled import CompiledPack, compile_pack
 from models.rules.rule import Pack
 from models.serving import Snapshot
-from models.shard import Shard
+from models.shard import KINDS, Shard
 from models.shedding import Shed
 from models.state import Placed, deviation_of
 from models.vectors import MAX_BATCH, Vectors, chosen
 from models.view import View
 from models.windows import Int64
 
-_RECENT = 16_384
+RECENT = 16_384
+"""Decisions kept to be given again."""
 _EXPLORING = np.uint64(0x2545F4914F6CDD1D)
 
 
@@ -78,7 +80,8 @@ class Engine:
     vectors_directory: where vectors wait for their outcome on disk; None keeps them in memory. `watch` is shown the
     vectors of each batch's new transactions, in stream order. `blind`: columns the models get as missing (ablation).
     `beside` is shown each batch once it is decided (a back-test). `stage` is told the name of each stage as it ends.
-    `shed`: how much the decisions go without; set from outside, it changes none of them.
+    `shed`: how much the decisions go without; set from outside, it changes none of them. kinds: of entities, by shard;
+    `step` decides payments with a single shard only.
     """
 
     def __init__(
@@ -89,12 +92,13 @@ class Engine:
         snapshot: Snapshot,
         learner: Learner | None = None,
         vectors_directory: Path | None = None,
+        kinds: Sequence[Collection[str]] = (KINDS,),
     ) -> None:
         self.settings, self.fx, self.snapshot, self.learner = settings, fx, snapshot, learner
         self.thresholds = settings.thresholds
         self.counters = Counters()
         self.interner, self.corridors, self.actors = Interner(), Interner(), Interner()
-        self.shards = [Shard(settings.capacities, self.interner)]
+        self.shards = [Shard(settings.capacities, self.interner, of) for of in kinds]
         self.ledger = Ledger(
             settings.ledger_rows, len(ENTITIES), settings.settle_after_ms, settings.negative_rate
         )
@@ -162,29 +166,31 @@ class Engine:
         self.ledger.note(ordered.sequences, deviation_of(view).astype(np.float32))
         noted = self.ledger.noted(ordered.walk.outcomes[:, SEQUENCE]).astype(np.float64)
         view = self.shards[0].recall(placed, view, noted)
-        view = view._replace(columns=only_new(read.columns, read, ordered))
+        view = view._replace(columns=only_new(read, ordered.new))
         self.stage("windows")
         values, vectors = self.vectors_of(view)
         self.vectors.fill(ordered.slots, vectors)
         if self.watch is not None:
             self.watch(vectors)
         rows = read.facts.rows
-        swaps = self._learn(ripe(self, rows, ordered.walk, ordered.upto, ordered.clock, read.labels), output)
+        swaps = self.learn(ripe(self, rows, ordered.walk, ordered.upto, ordered.clock, read.labels), output)
         self.stage("features")
-        scored = self._score(vectors, np.flatnonzero(ordered.new), swaps)
+        scored = scored_by(self.snapshot, vectors, np.flatnonzero(ordered.new), swaps)
+        if swaps:
+            self.snapshot = swaps[-1][1]
         self.stage("models")
         events = [taken.events[i] for i in ordered.part.tolist()]
         judged = self.decide(placed, events, view, asked, values, vectors, scored)
         if self.beside is not None:
             self.beside(judged)
         made = judged.made
-        settle(self, ordered.sequences, made)
+        settle(self, ordered.sequences, declined_of(made), explored_of(made))
         for sequence, decision in zip(ordered.sequences.tolist(), made, strict=True):
             self._recent[sequence] = decision
         output.decisions.extend(made)
         output.labelled.extend(e for e in events if type(e) is Label)
-        self._repeat(taken, rows, ordered.walk, output)
-        while len(self._recent) > _RECENT:
+        self.repeat(taken, rows.kinds, ordered.walk.answers, ordered.walk.sequences, output)
+        while len(self._recent) > RECENT:
             self._recent.popitem(last=False)
         self.stage("decide")
 
@@ -216,7 +222,7 @@ class Engine:
         edges = [by_model[snapshot] for snapshot in scored.snapshots]
         return Judged(placed, events, everything, view, vectors, explore, edges, made)
 
-    def _learn(self, examples: Iterable[tuple[int, Example]], output: Output) -> list[tuple[int, Snapshot]]:
+    def learn(self, examples: Iterable[tuple[int, Example]], output: Output) -> list[tuple[int, Snapshot]]:
         """Hand ripe examples on; returns (row, model in force after that row) for models completed here."""
         swaps: list[tuple[int, Snapshot]] = []
         for row, example in examples:
@@ -231,32 +237,22 @@ class Engine:
                 swaps.append((row, Snapshot.from_bytes(data)))
         return swaps
 
-    def _score(self, vectors: Float, rows: Int64, swaps: list[tuple[int, Snapshot]]) -> Scored:
-        """Score each transaction with the model in force at its row."""
-        scored = Scored(np.empty(rows.shape[0]), {}, [])
-        start = 0
-        for row, following in [*swaps, (None, None)]:
-            end = rows.shape[0] if row is None else int(np.searchsorted(rows, row, side="right"))
-            if end > start:
-                part = self.snapshot.score(vectors[start:end])
-                scored.risk[start:end] = part.risk
-                for name, values in part.by_model.items():
-                    scored.by_model.setdefault(name, np.full(rows.shape[0], np.nan))[start:end] = values
-                scored.snapshots.extend([self.snapshot] * (end - start))
-                start = end
-            if following is not None:
-                self.snapshot = following
-        return scored
-
-    def _repeat(self, taken: Taken, rows: Rows, walk: Walk, output: Output) -> None:
-        """Answer duplicates with the decision they had; refuse conflicts."""
-        for i in np.flatnonzero((rows.kinds == PAY) & (walk.answers != NEW)).tolist():
-            if walk.answers[i] == DUPLICATE:
+    def repeat(
+        self,
+        taken: Taken,
+        kinds: npt.NDArray[np.int8],
+        answers: npt.NDArray[np.int8],
+        sequences: Int64,
+        output: Output,
+    ) -> None:
+        """Answer duplicates with the decision they had; refuse conflicts. answers, sequences: the ledger's, by row."""
+        for i in np.flatnonzero((kinds == PAY) & (answers != NEW)).tolist():
+            if answers[i] == DUPLICATE:
                 self.counters.duplicates += 1
-                decision = self._recent.get(int(walk.sequences[i]))
+                decision = self._recent.get(int(sequences[i]))
                 if decision is not None:
                     output.repeated.append(decision)
-            elif walk.answers[i] == CONFLICT:
+            elif answers[i] == CONFLICT:
                 event = taken.events[i]
                 detail = f"id {event.id!r} came before with other content - at `$.id`"
                 letter = refused(

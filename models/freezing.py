@@ -43,22 +43,15 @@ class Frozen(msgspec.Struct, frozen=True, kw_only=True):
     has_learner: bool
 
 
-def _parts(engine: Engine) -> dict[str, object]:
-    parts: dict[str, object] = {}
-    for shard in engine.shards:
+def _parts(engine: Engine, shards: bool) -> dict[str, object]:
+    parts: dict[str, object] = {"ledger": engine.ledger, "vectors": engine.vectors}
+    for shard in engine.shards if shards else ():
         parts.update(shard.parts())
-    parts["ledger"] = engine.ledger
-    parts["vectors"] = engine.vectors
     return parts
 
 
-def freeze(engine: Engine) -> tuple[Arrays, bytes]:
-    """All state: arrays by name (views, to be written before the next step) and the encoded Frozen record."""
-    arrays = arrays_of(_parts(engine))
-    arrays["snapshot"] = np.frombuffer(engine.snapshot.data, dtype=np.uint8)
-    learner = engine.learner
-    if learner is not None:
-        arrays["learner"] = np.frombuffer(learner.to_state(), dtype=np.uint8)
+def record_of(engine: Engine) -> bytes:
+    """The encoded Frozen record: everything that is not an array."""
     frozen = Frozen(
         format=FORMAT, texts=engine.interner.texts(), corridors=engine.corridors.texts(),
         actors=engine.actors.texts(),
@@ -66,13 +59,25 @@ def freeze(engine: Engine) -> tuple[Arrays, bytes]:
         containments=list(engine.containments), lists=engine.lists.entries(),
         pack_name=engine.pack.name, pack=engine.pack.text, fx=engine.fx.to_json(),
         since=engine.shards[0].velocities.since,
-        has_learner=learner is not None,
+        has_learner=engine.learner is not None,
     )  # fmt: skip
-    return arrays, msgspec.msgpack.encode(frozen)
+    return msgspec.msgpack.encode(frozen)
 
 
-def thaw(engine: Engine, arrays: Arrays, meta: bytes) -> None:
-    """Put a state into an engine made with the same settings; raises SnapshotError when it is of another format."""
+def freeze(engine: Engine, shards: bool = True) -> tuple[Arrays, bytes]:
+    """All state: arrays by name (views, to be written before the next step) and the encoded Frozen record.
+
+    shards: with the memory of entities.
+    """
+    arrays = arrays_of(_parts(engine, shards))
+    arrays["snapshot"] = np.frombuffer(engine.snapshot.data, dtype=np.uint8)
+    if engine.learner is not None:
+        arrays["learner"] = np.frombuffer(engine.learner.to_state(), dtype=np.uint8)
+    return arrays, record_of(engine)
+
+
+def adopt(engine: Engine, meta: bytes) -> Frozen:
+    """Put a Frozen record into an engine; raises SnapshotError when it is of another format."""
     try:
         frozen = msgspec.msgpack.decode(meta, type=Frozen)
     except msgspec.DecodeError as error:
@@ -93,7 +98,13 @@ def thaw(engine: Engine, arrays: Arrays, meta: bytes) -> None:
     engine.load_rules(load_pack(frozen.pack, name=frozen.pack_name))
     for shard in engine.shards:
         shard.velocities.since.update(frozen.since)
-    restore_into(_parts(engine), arrays)
+    return frozen
+
+
+def thaw(engine: Engine, arrays: Arrays, meta: bytes, shards: bool = True) -> None:
+    """Put a state into an engine made with the same settings; raises SnapshotError when it is of another format."""
+    frozen = adopt(engine, meta)
+    restore_into(_parts(engine, shards), arrays)
     engine.snapshot = Snapshot.from_bytes(arrays["snapshot"].tobytes())
     if frozen.has_learner and engine.learner is not None:
         engine.learner = type(engine.learner).from_state(arrays["learner"].tobytes())

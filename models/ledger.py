@@ -69,6 +69,10 @@ class Ledger:
         """Largest received_at seen, ms."""
         return int(self.state[CLOCK])
 
+    def advance_clock(self, to: int) -> None:
+        """Let the stream's clock be at least this, ms: for an engine whose events another one's ledger takes in."""
+        self.state[CLOCK] = max(to, self.clock)
+
     @property
     def waiting(self) -> int:
         """Payments whose outcome window is open."""

@@ -145,7 +145,7 @@ class Vectors:
         self._about[slots[slots >= 0]] = (UNDESCRIBED, 0, 0, UNDESCRIBED, UNDESCRIBED)
         return slots
 
-    def fill(self, slots: Int64, rows: Float) -> None:
+    def fill(self, slots: Int64, rows: Float | npt.NDArray[np.float32]) -> None:
         """Write vectors to the slots they have claimed."""
         kept = slots >= 0
         self.ring[slots[kept]] = rows[kept]
