@@ -95,7 +95,11 @@ def replay(
             on_output(output)
         if progress is not None:
             progress(engine.counters.events_in)
-    seconds = time.perf_counter() - started
+    return summary_of(engine, digest, time.perf_counter() - started)
+
+
+def summary_of(engine: Engine, digest: Digest, seconds: float) -> dict[str, Any]:
+    """The contract's summary of what an engine has done in so many seconds."""
     counters = engine.counters
     return {
         "events_in": counters.events_in,

@@ -34,6 +34,10 @@ class EventError(TidegateError):
         self.reason = reason
         self.detail = detail
 
+    def __reduce__(self) -> tuple[type[EventError], tuple[str, str]]:
+        """To be made again in another process."""
+        return EventError, (self.reason, self.detail)
+
 
 class MoneyError(TidegateError):
     """An amount cannot be converted: the currency is unknown or the rate too old."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -48,7 +49,8 @@ class Network:
                 yield from self._deliver()
 
     def _send(self, sender: str, receiver: str, message: Any) -> None:
-        self._lines.setdefault((sender, receiver), deque()).append(message)
+        # As if every message went to another process.
+        self._lines.setdefault((sender, receiver), deque()).append(pickle.loads(pickle.dumps(message)))
 
     def _deliver(self) -> list[Written]:
         line = self._draw.choice(sorted(self._lines))

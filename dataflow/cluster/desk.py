@@ -96,6 +96,11 @@ class Desk:
         """Everything Control events have changed, for a checkpoint."""
         return msgspec.msgpack.encode(_Record(self.controls, record_of(self.engine)))
 
+    def led_on(self, controls: int) -> None:
+        """The engine has the state of a lead's checkpoint."""
+        self.controls, self._adopted = controls, True
+        self.keep(self.engine.snapshot)
+
     def adopt(self, record: bytes) -> None:
         """Take a checkpoint's record, once: those of one moment are all alike."""
         if not self._adopted:

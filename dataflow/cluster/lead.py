@@ -17,8 +17,9 @@ from alerts.store import Commit
 from dataflow.cluster.desk import Desk
 from dataflow.cluster.keys import HOMES, SHARDS
 from dataflow.cluster.messages import Batch, Deciding, Moving, Obeyed, Placing, Reading
-from dataflow.cluster.rounds import Piece, Rounds
+from dataflow.cluster.rounds import Piece, Position, Rounds
 from dataflow.committing import Seals, obeyed
+from dataflow.replay import Digest
 from dataflow.scoring import Written, may_be_clear, now_ms
 from models.batches import Read, order, settle
 from models.decision import Counters
@@ -48,17 +49,26 @@ class Flight(NamedTuple):
 
 
 class Lead:
-    """See the module's docstring. seal: seals what dead letters hold of their entry."""
+    """See the module's docstring. seal: seals what dead letters hold of their entry. digest: takes every decision.
 
-    def __init__(self, desk: Desk, rounds: Rounds, seal: Seals) -> None:
-        self.desk, self.rounds, self._seal = desk, rounds, seal
+    evicted: entities each shard has forgotten.
+    """
+
+    def __init__(self, desk: Desk, rounds: Rounds, seal: Seals, digest: Digest | None = None) -> None:
+        self.desk, self.rounds, self._seal, self.digest = desk, rounds, seal, digest
         self._read: dict[int, list[Reading]] = {}
         self._next = 1
         self._flights: OrderedDict[int, Flight] = OrderedDict()
         self._answers: dict[int, Deciding | Obeyed] = {}
         self._seen: list[set[str]] = [set() for _ in range(HOMES)]
         self._recent: OrderedDict[int, bytes] = OrderedDict()
-        self._evicted = dict.fromkeys(range(len(SHARDS)), 0)
+        self.evicted = dict.fromkeys(range(len(SHARDS)), 0)
+
+    def resume(self, position: Position, evicted: dict[int, int], controls: int) -> None:
+        """Go on from a checkpoint whose state the engine has."""
+        self.rounds.resume(position)
+        self.evicted.update(evicted)
+        self.desk.led_on(controls)
 
     def order(self, reading: Reading) -> list[Sent]:
         """Take a reading; what is to be sent now that it, and maybe others behind it, are in order."""
@@ -173,19 +183,21 @@ class Lead:
         engine, output = self.desk.engine, flight.output
         piece = self.rounds.settled(answer.number)
         if isinstance(answer, Obeyed):
-            engine.counters.evicted = sum(self._evicted.values())
+            engine.counters.evicted = sum(self.evicted.values())
             return self._written(piece, flight, None, obeyed(piece.items, output))
         engine.ledger.note(flight.sequences, answer.deviates)
         engine.vectors.fill(flight.slots[flight.slots >= 0], answer.vectors)
         settle(engine, flight.sequences, answer.declined, answer.explored)
         total = added(added(engine.counters, flight.counted), answer.counted)
-        self._evicted.update(answer.evicted)
+        self.evicted.update(answer.evicted)
         waiting = flight.counted if flight.sequences is not _NO_ROWS else engine.counters
         total.vectors_waiting = waiting.vectors_waiting
-        total.evicted = sum(self._evicted.values())
+        total.evicted = sum(self.evicted.values())
         total.dead_letters += len(answer.dead)
         total.examples += len(output.examples)
         engine.counters = total
+        if self.digest is not None:
+            self.digest.take(answer.lines, answer.merging)
         for sequence, decision in zip(flight.sequences.tolist(), answer.decisions, strict=True):
             self._recent[sequence] = decision
         while len(self._recent) > RECENT:

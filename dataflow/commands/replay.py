@@ -6,12 +6,15 @@ import argparse
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from dataflow.commands import options, showing
 from models.errors import SettingsError, SnapshotError
 
 if TYPE_CHECKING:
+    from dataflow.settings import Settings
+    from dataflow.sources.mapping import Mapping
+    from models.decision import Decision
     from models.engine import Output
 
 NAME = "replay"
@@ -47,6 +50,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="model snapshots that the stream's Control events name: files called by their version",
     )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        default=1,
+        help="share the work among N processes, with the same digest (default 1)",
+    )
     options.add_config(parser)
     options.add_json(parser)
 
@@ -61,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
 
     options.at_least("--limit", args.limit, 1)
     options.at_least("--batch", args.batch, 1)
+    options.at_least("--workers", args.workers, 1)
     if args.with_features and not args.out:
         raise SettingsError("--with-features describes lines of --out: name a file with --out")
     settings, mapping = options.settings_of(args), options.mapping_of(args)
@@ -70,6 +81,10 @@ def run(args: argparse.Namespace) -> int:
     learning = not args.no_learning and not any(map(brings_models, args.files if mapping is None else []))
     if not learning and not args.no_learning:
         showing.say("the stream brings its own models: learning is off")
+    if args.workers > 1:
+        summary = by_cluster(args, settings, mapping, learning)
+        showing.show({**summary, "learning": learning, "workers": args.workers}, "replay", as_json=args.json)
+        return 0
     engine = engine_of(
         settings, learn_inline=learning, mapping=mapping, explain_all=args.explain_all,
         with_features=args.with_features,
@@ -80,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         bar = stack.enter_context(showing.progress_bar("replay", total))
         out = stack.enter_context(args.out.open("wb")) if args.out else None
-        write = None if out is None else partial(write_decisions, out)
+        write = None if out is None else partial(write_output, out)
         summary = replay(
             args.files, engine, mapping, limit=args.limit, batch=args.batch, on_output=write, progress=bar
         )
@@ -88,12 +103,38 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def write_decisions(out: IO[bytes], output: Output) -> None:
+def by_cluster(
+    args: argparse.Namespace, settings: Settings, mapping: Mapping | None, learning: bool
+) -> dict[str, Any]:
+    """Replay by several processes."""
+    import msgspec
+
+    from dataflow.assemble import engine_settings
+    from dataflow.cluster.keys import MOST_WORKERS
+    from dataflow.cluster.replaying import replay_by_cluster
+
+    if args.workers > MOST_WORKERS:
+        raise SettingsError(f"--workers {args.workers}: at most {MOST_WORKERS}")
+    if args.limit is not None:
+        raise SettingsError("--workers takes whole files: leave --limit out, or cut the file")
+    engine = engine_settings(
+        settings, mapping, explain_all=args.explain_all, with_features=args.with_features
+    )
+    with ExitStack() as stack:
+        out = stack.enter_context(args.out.open("wb")) if args.out else None
+        return replay_by_cluster(
+            args.files, msgspec.structs.replace(settings, engine=engine), args.workers, mapping, batch=args.batch,
+            learn=learning, artefacts=args.artefacts,
+            on_decisions=None if out is None else partial(write_decisions, out),
+        )  # fmt: skip
+
+
+def write_decisions(out: IO[bytes], decisions: list[Decision]) -> None:
     """Append a line for each decision: id, risk, band, action, ids of rules that count, maybe features."""
     import msgspec
 
     lines = []
-    for decision in output.decisions:
+    for decision in decisions:
         line = {
             "id": decision.id,
             "risk": decision.risk,
@@ -105,6 +146,11 @@ def write_decisions(out: IO[bytes], output: Output) -> None:
             line["features"] = decision.features
         lines.append(msgspec.json.encode(line) + b"\n")
     out.write(b"".join(lines))
+
+
+def write_output(out: IO[bytes], output: Output) -> None:
+    """`write_decisions` of a step's."""
+    write_decisions(out, output.decisions)
 
 
 def brings_models(path: Path) -> bool:
