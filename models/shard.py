@@ -96,7 +96,9 @@ def merged(views: Sequence[View]) -> View:
     whole = views[0]
     for view in views[1:]:
         own = {name: getattr(view, name) for name in _SINGLE}
-        own = {name: answer for name, answer in own.items() if answer.shape != View._field_defaults[name].shape}
+        own = {
+            name: answer for name, answer in own.items() if answer.shape != View._field_defaults[name].shape
+        }
         whole = whole._replace(
             sums=whole.sums | view.sums, distinct=whole.distinct | view.distinct, gaps=whole.gaps | view.gaps,
             profiles=whole.profiles | view.profiles, outcomes=whole.outcomes | view.outcomes, **own,

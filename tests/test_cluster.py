@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 from dataflow.assemble import engine_of
