@@ -25,6 +25,7 @@ from models.windows import Int64
 
 _BAD_CREDENTIAL = frozenset({"invalid_account", "invalid_credential"})
 _COUNTED = ("login", "login_failed", "refund")
+_FLAGS = ("pay", "declined", "bad_credential", "small", *_COUNTED)
 
 
 class Facts(NamedTuple):
@@ -38,7 +39,7 @@ class Facts(NamedTuple):
 
     rows: Rows
     usd: Float
-    series: dict[str, Int64]
+    series: dict[str, npt.NDArray[Any]]
     ship: Hashes
     acts: Ints
     here: Int64
@@ -69,12 +70,10 @@ def facts_of(rows: Rows, events: Sequence[AnyEvent], columns: Mapping[str, Colum
     usd, hour, here = np.zeros(n), np.full(n, np.nan), np.full(n, -1, dtype=np.int64)
     usd[pay], hour[pay] = columns["amount_usd"], columns["hour_local"]
     here[pay] = [place_code(t.issuer_country if t.ip_country is None else t.ip_country) for t in payments]
-    series = {
-        name: np.zeros(n, dtype=np.int64) for name in ("pay", "usd", "declined", "bad_credential", "small")
-    }
-    series |= {name: np.zeros(n, dtype=np.int64) for name in _COUNTED}
+    # Small, because they travel between processes.
+    series: dict[str, npt.NDArray[Any]] = {name: np.zeros(n, dtype=np.int8) for name in _FLAGS}
+    series["usd"] = np.rint(usd * USD_SCALE).astype(np.int64)
     series["pay"][pay] = 1
-    series["usd"][pay] = np.rint(usd[pay] * USD_SCALE).astype(np.int64)
     series["declined"][pay] = columns["declined"] == 1.0
     series["small"][pay] = usd[pay] < SMALL_USD
     series["bad_credential"][pay] = [t.decline_code in _BAD_CREDENTIAL for t in payments]

@@ -103,7 +103,7 @@ class EntityState:
         sums: dict[tuple[str, int, str], Float] = {}
         for (entity, window), group in self.sums.items():
             names = SUMS[entity, window]
-            values = np.stack([series[name] for name in names], axis=1)
+            values = np.stack([series[name] for name in names], axis=1, dtype=np.int64)
             out = group.advance(
                 placed.slots[entity],
                 placed.fresh[entity],

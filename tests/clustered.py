@@ -27,7 +27,7 @@ class Network:
         self, workers: int, engine: Callable[[bool], Engine], draw: random.Random, credits_: int, most: int
     ) -> None:
         self.desks = [Desk(engine(at == 0), lambda _: b"", leads=at == 0) for at in range(workers)]
-        self.rounds = Rounds(credits_, most)
+        self.rounds = Rounds(workers, credits_, most)
         self.lead = Lead(self.desks[0], self.rounds, lambda letter: letter)
         self.homes = [Home(self.desks[(at + 1) % workers], at) for at in range(HOMES)]
         self.owners = [Owner(self.desks[(at + 1) % workers], at) for at in range(len(SHARDS))]

@@ -128,8 +128,9 @@ class Lead:
             ordered.new, ordered.slots >= 0, model.version, [(row, s.version) for row, s in swaps], unseen,
         )  # fmt: skip
         facts = batch.facts.part(ordered.part)
+        entities = {name: spec.entity for name, spec in engine.shards[0].velocities.specs.items()}
         moves: list[Sent] = [
-            Moving(shard, reading.number, reading.home, _for(facts, kinds), ordered.known, noted)
+            Moving(shard, reading.number, reading.home, _for(facts, kinds, entities), ordered.known, noted)
             for shard, kinds in enumerate(SHARDS)
         ]
         return [*moves, placing]
@@ -235,6 +236,9 @@ def added(a: Counters, b: Counters) -> Counters:
     return Counters(**{name: getattr(a, name) + getattr(b, name) for name in Counters.__struct_fields__})
 
 
-def _for(facts: Facts, kinds: tuple[str, ...]) -> Facts:
-    """What a shard of these kinds needs."""
-    return facts if ACCOUNT in kinds else facts._replace(papers=facts.papers.part(_NO_ROWS))
+def _for(facts: Facts, kinds: tuple[str, ...], entities: dict[str, str]) -> Facts:
+    """What a shard of these kinds needs; entities: of the rules' velocities, by column."""
+    own = facts._replace(
+        asked={name: values for name, values in facts.asked.items() if entities[name] in kinds}
+    )
+    return own if ACCOUNT in kinds else own._replace(papers=facts.papers.part(_NO_ROWS))

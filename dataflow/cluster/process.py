@@ -131,7 +131,7 @@ def lead(
 
         _recovery(job).mkdir(parents=True, mode=0o700)
         init_db_dir(_recovery(job), RECOVERY_PARTITIONS)  # type: ignore[no-untyped-call]
-    rounds = Rounds(CREDITS * len(job.addresses), most)
+    rounds = Rounds(len(job.addresses), CREDITS * len(job.addresses), most)
     place = Place(desk, Lead(desk, rounds, seal, digest), job.saves, signer, digest=job.digest)
     with followers(job, _give_up, module) as pids:
         if started is not None:

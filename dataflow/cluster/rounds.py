@@ -13,21 +13,20 @@ settled by the lead. Some must not overlap:
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from dataflow.cluster.keys import HOMES
+from dataflow.cluster.keys import HOMES, home_key, worker_of
 from dataflow.cluster.messages import Round
 from dataflow.sources.files import RawItem
 from dataflow.sources.stream import Packet
 from models.errors import EventError
 from models.events import Control, decode
 
-# `control` as a JSON string, also with letters written as escapes.
-_SUSPECT = re.compile(rb"control|\\u00[67]", re.IGNORECASE)
+LEADS = 2
+"""Rounds that leading weighs as much as."""
 
 
 class Piece(NamedTuple):
@@ -48,13 +47,15 @@ class Position(NamedTuple):
 
 
 class Rounds:
-    """See the module's docstring. credits: most rounds under way. most: most entries of a round."""
+    """See the module's docstring. workers: processes. credits: most rounds under way. most: most entries of a round."""
 
-    def __init__(self, credits_: int, most: int) -> None:
+    def __init__(self, workers: int, credits_: int, most: int) -> None:
         self._credits, self._most = credits_, most
+        self._workers = [worker_of(home_key(home), workers) for home in range(HOMES)]
+        # The first worker has the order to keep besides, so it gets the fewer rounds.
+        self._burden = [LEADS if worker == 0 and workers > 1 else 0 for worker in range(workers)]
         self._waiting: deque[Piece] = deque()
         self._flying: dict[int, tuple[int, Piece]] = {}
-        self._busy = [0] * HOMES
         self._number = 0
         self.position = Position()
         self._skip = 0
@@ -109,8 +110,8 @@ class Rounds:
             self._waiting.popleft()
             self._number += 1
             self._issued = True
-            home = min(range(HOMES), key=lambda at: (self._busy[at], at))
-            self._busy[home] += 1
+            home = min(range(HOMES), key=lambda at: (self._burden[self._workers[at]], at))
+            self._burden[self._workers[home]] += 1
             self._flying[self._number] = home, piece
             homes = range(HOMES) if piece.control else [home]
             out += [Round(self._number, to, piece.items, piece.control, clock) for to in homes]
@@ -119,7 +120,7 @@ class Rounds:
     def settled(self, number: int) -> Piece:
         """The oldest round is done; its piece."""
         home, piece = self._flying.pop(number)
-        self._busy[home] -= 1
+        self._burden[self._workers[home]] -= 1
         done = self.position.entries + len(piece.items)
         self.position = (
             Position(piece.packet.position) if piece.last else self.position._replace(entries=done)
@@ -134,7 +135,7 @@ class Rounds:
         void = [(at, home) for at, (home, _) in self._flying.items() if at >= number]
         pieces = [self._flying.pop(at)[1] for at, _ in void]
         for _, home in void:
-            self._busy[home] -= 1
+            self._burden[self._workers[home]] -= 1
         first = pieces[0]
         bounds = [0, *cuts, len(first.items)]
         parts = [
@@ -173,7 +174,8 @@ def _plain(packet: Packet, items: list[RawItem], most: int) -> list[Piece]:
 def _is_control(item: RawItem) -> bool:
     if item.line is None:
         return isinstance(item.event, Control)
-    if item.error is not None or _SUSPECT.search(item.line) is None:
+    # `control` as a JSON string, also with letters written as escapes: most lines need no closer look.
+    if item.error is not None or (b"control" not in item.line and b"\\u00" not in item.line):
         return False
     try:
         return isinstance(decode(item.line), Control)
