@@ -3,7 +3,7 @@
 This is the only definition of those fields. The scorer builds `Commit.minutes` with it, and the stores use
 it to take out again what they have already written when a batch overlaps with their cursor.
 Fields: `decided`, each action, `risk_NN` (bins), `amount_usd`, `corridor:NAME`, `partner:NAME`, `probe:BIN|MERCHANT`
-(guessed numbers), `declined:PARTNER`, `dead:REASON`, and of alert hits `corridor_alerts:NAME` and
+(guessed numbers), `declined:PARTNER` (for other reasons), `dead:REASON`, and of alert hits `corridor_alerts:NAME` and
 `hit:TYPOLOGY|PARTNER|CORRIDOR`.
 A minute's key is the event time of its first millisecond (ms since the epoch, a multiple of 60 000).
 """
@@ -78,7 +78,8 @@ def add_decision(minutes: Minutes, head: Headed, sign: int = 1) -> None:
     partner = head.context.get("partner")
     if isinstance(partner, str):
         _add(fields, f"partner:{partner}", sign)
-        if head.context.get("authorisation") == "declined":
+        refused = head.context.get("authorisation") == "declined"
+        if refused and head.context.get("decline_code") not in PROBED:
             _add(fields, f"declined:{partner}", sign)
     if head.context.get("decline_code") in PROBED:
         _add(fields, f"probe:{head.context.get('bin') or ''}|{head.context.get('merchant') or ''}", sign)

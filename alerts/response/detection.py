@@ -74,6 +74,29 @@ class Flood(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     share: float
 
 
+class Threshold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """So many within a window (minutes)."""
+
+    window: int
+    least: int
+
+
+class Refusals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """See detectors.toml. floor: share of payments that is refused usually, at least."""
+
+    window: int
+    least: int
+    share: float
+    decades: float
+    floor: float
+
+
+class Lost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """least_s: seconds without the store that are no hiccup."""
+
+    least_s: float
+
+
 class BurnRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Burn rate that must be reached over both windows (minutes)."""
 
@@ -103,6 +126,9 @@ class DetectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     list_outage: ListOutage
     dead_letter_flood: Flood
     availability_burn: Burn
+    data_leak: Threshold
+    payment_outage: Refusals
+    store_loss: Lost
 
 
 @cache

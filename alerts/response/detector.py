@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from alerts.response.breakdowns import breakdowns
 from alerts.response.detection import Detection, DetectorSettings, detector_settings
 from alerts.response.failures import WatchState, failures
 from alerts.response.signals import Signals
@@ -22,7 +23,9 @@ class Detector:
 
     def step(self, now: int, signals: Signals) -> list[Detection]:
         """Surges and failures at `now` (the people's clock, ms), in a fixed order."""
-        found = failures(msgspec.structs.replace(signals, now=now), self.settings, self.state)
+        present = msgspec.structs.replace(signals, now=now)
+        found = failures(present, self.settings, self.state)
+        found += breakdowns(present, self.settings, self.state)
         if signals.reachable:
             found = surges(signals, self.settings) + found
         return found

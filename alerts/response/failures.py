@@ -26,11 +26,15 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class WatchState(msgspec.Struct):
-    """What detectors remember between looks. bad: by process and minute, ms in which it was away."""
+    """What detectors remember between looks.
+
+    bad: by process and minute, ms in which it was away. lost_at: since when the store cannot be reached, 0: it can.
+    """
 
     samples: list[Sample] = []
     bad: dict[str, dict[int, int]] = {}
     looked_at: int = 0
+    lost_at: int = 0
 
 
 def failures(signals: Signals, settings: DetectorSettings, state: WatchState) -> list[Detection]:

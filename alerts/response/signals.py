@@ -20,6 +20,9 @@ RECENT_MINUTES = 75
 """Minutes read anew each time: the longest window of a detector, and room for events that come late."""
 USUAL_MINUTES = 24 * 60
 """Minutes before those whose mean is what is usual."""
+YOUNG_MINUTES = 60
+APART_MS = 15 * MINUTE_MS
+"""A stream with less history than YOUNG_MINUTES is measured by its recent minutes, but for the last of them."""
 ALERTS = 300
 Beat = Mapping[str, str | int | float]
 
@@ -36,7 +39,8 @@ class Signals(msgspec.Struct, frozen=True, kw_only=True):
     """At one moment. at: the stream's own time, ms; now: the people's clock.
 
     recent: counters of the last minutes by the start of the minute. usual: mean a minute by name, over usual_minutes of
-    history (0: there is none). alerts: the newest, whatever their status. reachable: the store answered.
+    history (0: there is none). alerts: the newest, whatever their status. reachable: the store answered. summed: what
+    `counted` has added up already, by minutes.
     """
 
     at: int
@@ -50,16 +54,18 @@ class Signals(msgspec.Struct, frozen=True, kw_only=True):
     learner: LearnerReport | None = None
     lists: list[ListAge] = []
     reachable: bool = True
+    summed: dict[int, dict[str, float]] = {}
 
     def counted(self, minutes: int, prefix: str = "") -> dict[str, float]:
         """Sums by name over the last `minutes`, the present one included; with a prefix only those names, without it."""
-        sums: dict[str, float] = {}
-        start = minute_of(self.at) - (minutes - 1) * MINUTE_MS
-        for minute, fields in self.recent.items():
-            if start <= minute <= self.at:
-                chosen = fields if not prefix else {k: v for k, v in fields.items() if k.startswith(prefix)}
-                add_counts(sums, chosen)
-        return {name[len(prefix) :]: value for name, value in sums.items()}
+        sums = self.summed.get(minutes)
+        if sums is None:
+            sums = self.summed[minutes] = {}
+            start = minute_of(self.at) - (minutes - 1) * MINUTE_MS
+            for minute, fields in self.recent.items():
+                if start <= minute <= self.at:
+                    add_counts(sums, fields)
+        return {name[len(prefix) :]: value for name, value in sums.items() if name.startswith(prefix)}
 
     def expected(self, name: str, minutes: int) -> float:
         """What `minutes` usually bring under this name."""
@@ -93,22 +99,30 @@ class SignalReader:
         start = minute_of(at) - RECENT_MINUTES * MINUTE_MS
         if start != self._summed:
             self._sum(start)
-        beats = store.beats()
+        beats, recent = store.beats(), store.minutes(start, at + 1)
         return Signals(
-            at=at, now=now, recent=store.minutes(start, at + 1), usual=self._usual, usual_minutes=self._minutes,
+            at=at, now=now, recent=recent, usual=self._usual, usual_minutes=self._minutes,
             alerts=store.alerts(get_args(Status), "newest", ALERTS), counters=store.counters(), beats=beats,
             learner=store.learner_report(), lists=lists_of(beats),
         )  # fmt: skip
 
     def _sum(self, until: int) -> None:
         """Mean of the minutes before `until`; a minute without events counts when it lies between others."""
-        found = self._store.minutes(until - USUAL_MINUTES * MINUTE_MS, until)
-        self._minutes = 0 if not found else (until - min(found)) // MINUTE_MS
-        sums: dict[str, float] = {}
-        for fields in found.values():
-            add_counts(sums, fields)
-        self._usual = {name: value / self._minutes for name, value in sums.items()} if self._minutes else {}
+        for young in (0, RECENT_MINUTES * MINUTE_MS - APART_MS):
+            span = self._store.minutes(until - USUAL_MINUTES * MINUTE_MS, until + young)
+            self._usual, self._minutes = _mean(span, until + young)
+            if self._minutes >= YOUNG_MINUTES:
+                break
         self._summed = until
+
+
+def _mean(found: Mapping[int, Mapping[str, float]], until: int) -> tuple[dict[str, float], int]:
+    """Mean a minute by name from the first minute found to `until`, and how many minutes that are."""
+    minutes = 0 if not found else (until - min(found)) // MINUTE_MS
+    sums: dict[str, float] = {}
+    for fields in found.values():
+        add_counts(sums, dict(fields))
+    return ({name: value / minutes for name, value in sums.items()} if minutes else {}), minutes
 
 
 def lists_of(beats: Mapping[str, Beat]) -> list[ListAge]:

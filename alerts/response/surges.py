@@ -64,7 +64,7 @@ def _card_testing(
 
     where = f"{key} {value}" if key else "the whole service"
     return Detection(
-        kind="card_testing", scope={key: value} if key else {}, at=signals.at, first_bad_at=_began(signals, bad),
+        kind="card_testing", scope={key: value} if key else {}, at=signals.at, first_bad_at=began(signals, bad),
         alert_ids=ids, impacts=impacts, loss=loss,
         facts={"guesses": count, "usual": round(usual, 3), "minutes": rise.window},
         text_en=f"{count:.0f} guessed card numbers in {rise.window} min on {where}, usual are {usual:.1f}",
@@ -181,8 +181,8 @@ def _usual(signals: Signals, prefix: str, minutes: int) -> dict[str, float]:
     }
 
 
-def _began(signals: Signals, bad: Callable[[str], bool]) -> int:
-    """Start of the run of minutes with bad names that goes on now; gaps of up to three minutes belong to it."""
+def began(signals: Signals, bad: Callable[[str], bool]) -> int:
+    """Start (ms) of the run of minutes with bad names that goes on now; gaps of up to three minutes belong to it."""
     hit = sorted(
         (m for m, fields in signals.recent.items() if any(bad(name) for name in fields)), reverse=True
     )

@@ -1,0 +1,83 @@
+"""The attacks of the drills, as fast as machines run them: each a function from a moment to what comes then."""
+
+from __future__ import annotations
+
+from dataflow.drill.traffic import Attack
+from dataflow.simulation import geography as geo
+from dataflow.simulation.craft import Craft, Draft
+from dataflow.simulation.scenarios import SCENARIOS
+from dataflow.simulation.scenarios.base import MINUTE_MS, Scenario
+
+SPAN_MS = 15 * MINUTE_MS
+"""How long an attack goes on if nobody stops it."""
+_SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in SCENARIOS}
+
+
+def card_testing(craft: Craft, at: int) -> list[Draft]:
+    """Guessed numbers of one BIN, two every three seconds or so; what answers is spent at once."""
+    drafts: list[Draft] = []
+    while not drafts or drafts[-1].received_at < at + SPAN_MS:
+        plan = _SCENARIOS["card_testing"].plan(craft, at)
+        first = drafts[0].fields["bin"] if drafts else plan[0].fields["bin"]
+        if plan[0].fields["bin"] == first:
+            begin = drafts[-1].received_at + 700 if drafts else at
+            drafts += _spread(plan, begin, 1500, craft)
+    return [draft for draft in drafts if draft.received_at < at + SPAN_MS]
+
+
+def account_takeover(craft: Craft, at: int) -> list[Draft]:
+    """Accounts entered by a machine, one a second, and robbed at once."""
+    drafts = []
+    for victim in range(SPAN_MS // 1000):
+        begin = at + 1000 * victim
+        plan = _SCENARIOS["account_takeover"].plan(craft, at)
+        drafts += _spread(plan, begin, 1000, craft)
+    return drafts
+
+
+def partner_compromise(craft: Craft, at: int) -> list[Draft]:
+    """Somebody has a partner's keys and pays out of its customers' accounts, from many countries to a few mules."""
+    return _payouts(craft, at, tuple(range(len(geo.COUNTRIES))), (geo.REMITTERS[craft.below(2)],), "T06")
+
+
+def corridor_surge(craft: Craft, at: int) -> list[Draft]:
+    """People of one country are talked into transfers to a few payees of another, over both rails."""
+    return _payouts(craft, at, (geo.INDEX["GB"],), geo.REMITTERS, "T17")
+
+
+def _payouts(
+    craft: Craft, at: int, homes: tuple[int, ...], rails: tuple[str, ...], typology: str
+) -> list[Draft]:
+    """Transfers to three payees abroad, one every one or two seconds, each right after the payee was added."""
+    abroad = geo.INDEX["NG"]
+    payees = [f"account_1_SYNTHM{craft.below(10**6):06d}" for _ in range(3)]
+    drafts: list[Draft] = []
+    moment = at
+    while moment < at + SPAN_MS:
+        home = homes[craft.below(len(homes))]
+        who, payee = craft.customer(home), payees[craft.below(len(payees))]
+        place = craft.place(who)
+        added = craft.behaviour(moment, "payee_added", who, **{**place, "payee": payee})
+        drafts.append(craft.draft("behaviour", added, typology=typology))
+        rail, account = rails[len(drafts) // 2 % len(rails)], craft.world.account[who]
+        fields = craft.transfer(
+            moment + 700, account, home, payee, abroad, craft.spread(2600, 0.5), **{**place, "partner": rail}
+        )
+        drafts.append(craft.draft("transaction", craft.settle(fields, 0.02), typology=typology))
+        moment += craft.between(800, 2000)
+    return drafts
+
+
+ATTACKS: dict[str, Attack] = {
+    one.__name__: one for one in (card_testing, account_takeover, partner_compromise, corridor_surge)
+}
+
+
+def _spread(drafts: list[Draft], begin: int, gap_ms: int, craft: Craft) -> list[Draft]:
+    """The drafts of a campaign in their order, `gap_ms` apart on average, from `begin` on."""
+    moment = begin
+    for draft in sorted(drafts, key=lambda one: one.received_at):
+        lag = draft.received_at - int(draft.fields["event_time"])
+        draft.fields["event_time"], draft.received_at = moment, moment + lag
+        moment += 200 + int(craft.draw.exponential(gap_ms - 200))
+    return drafts
