@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 
+from alerts.emergency.plan import Plan
 from alerts.emergency.plan_book import Book
 from alerts.response.incident import PlanUsed
 from alerts.response.opening import PlanOf
@@ -18,6 +19,11 @@ def plans_by(book: Callable[[], Book]) -> PlanOf:
         if not read:
             read.append(book())
         plan = read[0].in_force(kind, dt.datetime.fromtimestamp(now / 1000, dt.UTC).date())
-        return None if plan is None else PlanUsed(id=plan.id, version=plan.version, digest=plan.digest)
+        return None if plan is None else used(plan)
 
     return plan_of
+
+
+def used(plan: Plan) -> PlanUsed:
+    """What an incident keeps of the plan it follows."""
+    return PlanUsed(id=plan.id, version=plan.version, digest=plan.digest)

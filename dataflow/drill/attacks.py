@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataflow.drill.traffic import Attack
+import msgspec
+
+from dataflow.drill.traffic import SPAN_MS, Attack, Change
 from dataflow.simulation import geography as geo
 from dataflow.simulation.craft import Craft, Draft
 from dataflow.simulation.scenarios import SCENARIOS
-from dataflow.simulation.scenarios.base import MINUTE_MS, Scenario
+from dataflow.simulation.scenarios.base import Scenario
+from dataflow.virtual_flow import Arrival
+from models.events import Transaction, encode
 
-SPAN_MS = 15 * MINUTE_MS
-"""How long an attack goes on if nobody stops it."""
 _SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in SCENARIOS}
 
 
@@ -68,9 +70,25 @@ def _payouts(
     return drafts
 
 
+def payment_outage(payment: Transaction) -> Arrival | None:
+    """The largest partner refuses everything."""
+    if payment.partner != geo.PARTNERS[0].id:
+        return None
+    return msgspec.structs.replace(payment, authorisation="declined", decline_code="system_error")
+
+
+def data_leak(payment: Transaction) -> Arrival | None:
+    """The largest partner's sender goes past the door: number and mailbox stand in the clear (marked, synthetic)."""
+    if payment.partner != geo.PARTNERS[0].id:
+        return None
+    leaking = msgspec.structs.replace(payment, purpose="4111111111111111 canary@example.org")
+    return payment.received_at, encode(leaking)
+
+
 ATTACKS: dict[str, Attack] = {
     one.__name__: one for one in (card_testing, account_takeover, partner_compromise, corridor_surge)
 }
+CHANGES: dict[str, Change] = {"payment_outage": payment_outage, "data_leak": data_leak}
 
 
 def _spread(drafts: list[Draft], begin: int, gap_ms: int, craft: Craft) -> list[Draft]:

@@ -16,6 +16,7 @@ import msgspec
 from dataflow.simulate import DEFAULT_START, Simulator
 from dataflow.simulation.craft import Craft, Draft
 from dataflow.simulation.world import rng
+from dataflow.virtual_flow import Arrival
 from models.events import AnyEvent, Behaviour, Label, Transaction
 
 CUSTOMERS = 8000
@@ -25,13 +26,17 @@ ATTACK_AFTER_MS = 70 * 60_000
 WATCHED_BEFORE_MS = 120_000
 """The watch looks for so long before the attack, so that a false alarm would show."""
 
+SPAN_MS = 15 * 60_000
+"""How long an attack or outage goes on, unless an attacker gives up before."""
+
 Attack = Callable[[Craft, int], list[Draft]]
-"""An attack of a scenario: the drafts, in time from the moment given (ms)."""
-Change = Callable[[AnyEvent], AnyEvent]
+"""What comes from the moment given (ms) on, besides ordinary payments."""
+Change = Callable[[Transaction], Arrival | None]
+"""What becomes of an ordinary payment in the meantime; None: it stays as it is."""
 
 
 class Traffic:
-    """Ordinary payments and an attack. frauds: ids of the attack's events. first_bad_at: of its first event, ms."""
+    """Ordinary payments and what goes wrong. bad: ids of what belongs to that. first_bad_at: of its first event, ms."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -39,16 +44,26 @@ class Traffic:
         self.start = DEFAULT_START
         self.attack_at = self.start + ATTACK_AFTER_MS
         self.watched_from = self.attack_at - WATCHED_BEFORE_MS
-        self.frauds: set[str] = set()
+        self.bad: set[str] = set()
         self.first_bad_at = 0
 
-    def events(self, attack: Attack | None, change: Change = lambda event: event) -> Iterator[AnyEvent]:
-        """Everything in the order of arrival. change: what becomes of an ordinary event."""
+    def events(self, attack: Attack | None, change: Change | None) -> Iterator[Arrival]:
+        """Everything in the order of arrival."""
         bad = [] if attack is None else self._attack(attack)
-        ordinary = (
-            change(event) for event in map(self._sooner, self.simulator.events(1.0)) if event is not None
-        )
-        return merge(ordinary, bad, key=attrgetter("received_at"))
+        ordinary = (event for event in map(self._sooner, self.simulator.events(1.0)) if event is not None)
+        if change is None:
+            return merge(ordinary, bad, key=attrgetter("received_at"))
+        return (self._changed(event, change) for event in ordinary)
+
+    def _changed(self, event: AnyEvent, change: Change) -> Arrival:
+        if not isinstance(event, Transaction) or not 0 <= event.received_at - self.attack_at < SPAN_MS:
+            return event
+        other = change(event)
+        if other is None:
+            return event
+        self.bad.add(event.id)
+        self.first_bad_at = self.first_bad_at or event.received_at
+        return other
 
     def craft(self, purpose: str) -> Craft:
         """Draws payments in this world."""
@@ -57,7 +72,7 @@ class Traffic:
     def _attack(self, attack: Attack) -> list[AnyEvent]:
         drafts = sorted(attack(self.craft("attack"), self.attack_at), key=attrgetter("received_at"))
         events = [_event(draft, f"drill-n{n}") for n, draft in enumerate(drafts)]
-        self.frauds = {event.id for event, draft in zip(events, drafts, strict=True) if draft.typology}
+        self.bad = {event.id for event, draft in zip(events, drafts, strict=True) if draft.typology}
         self.first_bad_at = min(draft.received_at for draft in drafts if draft.typology)
         return events
 
