@@ -42,6 +42,11 @@ class MemoryAudit:
         with self._lock:
             return self._recorded(entry, event, once)[1]
 
+    def controls_after(self, place: str) -> list[tuple[str, bytes]]:
+        start = int(place.partition("-")[0]) if place else 0
+        with self._lock:
+            return [(f"{n}-0", line) for n, line in enumerate(self.controls[start:], start + 1)]
+
     def _recorded(self, entry: AuditEntry, event: Control | None, once: str = "") -> tuple[int, str]:
         if once and once in self._once:
             return self._once[once]
@@ -83,6 +88,10 @@ class RedisAudit(RedisScripts):
     def send_control(self, event: Control, entry: AuditEntry, once: str = "") -> str:
         place: bytes = self._run("record", [once, *arguments_of(entry), encode(event)])[1]
         return place.decode()
+
+    def controls_after(self, place: str) -> list[tuple[str, bytes]]:
+        rows = self._one("XRANGE", self._key("control"), f"({place}" if place else "-", "+")
+        return [(id_.decode(), fields[b"e"]) for id_, fields in rows]
 
     def seal_audit(self) -> int:
         count = 0

@@ -181,6 +181,9 @@ class Store(Jobs, KeepsRouting, KeepsLists, Protocol):
     def send_control(self, event: Control, entry: AuditEntry, once: str = "") -> str:
         """Put a Control event into the control lane and record the entry, both or neither; returns its place there."""
 
+    def controls_after(self, place: str) -> list[tuple[str, bytes]]:
+        """Places and Control events (encoded) in the control lane behind `place` ("" = from the start)."""
+
     def seal_audit(self) -> int:
         """Link the entries that are not linked yet; how many they were. May be called by anybody at any time."""
 

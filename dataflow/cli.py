@@ -35,6 +35,7 @@ COMMANDS = [
     "models",
     "incident",
     "contain",
+    "drill",
     "route",
     "silence",
     "audit",

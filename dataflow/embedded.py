@@ -48,15 +48,17 @@ class EmbeddedValkey:
     `start` and `stop` may be called again and again: after a crash of the server (`alive()` is False) the
     caller starts it anew and finds what was written. `appendfsync` "always" puts each write on disk before it
     is answered; "everysec" (default) leaves at most the last second to be lost in a power cut, and nothing
-    when only processes die. `maxmemory` as Valkey writes it ("512mb"), "0" for no bound.
+    when only processes die. `maxmemory` as Valkey writes it ("512mb"), "0" for no bound. `more`: a file of further
+    settings in Valkey's own form, read before ours (a replica's port and password, which may not stand in argv).
     """
 
     def __init__(
-        self, data_dir: Path, appendfsync: Literal["everysec", "always"] = "everysec", maxmemory: str = "0"
-    ) -> None:
+        self, data_dir: Path, appendfsync: Literal["everysec", "always"] = "everysec", maxmemory: str = "0",
+        more: Path | None = None,
+    ) -> None:  # fmt: skip
         self._dir = data_dir.absolute()
         self._appendfsync = appendfsync
-        self._maxmemory = maxmemory
+        self._maxmemory, self._more = maxmemory, more
         self._keeper: subprocess.Popen[bytes] | None = None
         self._alive_fd = -1
         self._url = ""
@@ -143,7 +145,7 @@ class EmbeddedValkey:
         Path(self._socket).unlink(missing_ok=True)
         self._url = f"unix://{self._socket}"
         options = {
-            "port": "0",
+            **({"port": "0"} if self._more is None else {}),
             "unixsocket": self._socket,
             "unixsocketperm": "700",
             "dir": str(self._dir),
@@ -155,7 +157,7 @@ class EmbeddedValkey:
             "logfile": str(self._dir / "valkey.log"),
             "daemonize": "no",
         }
-        command = [str(binary)]
+        command = [str(binary), *([] if self._more is None else [str(self._more)])]
         for name, value in options.items():
             command += [f"--{name}", value]
         read_fd, self._alive_fd = os.pipe()
@@ -179,7 +181,8 @@ class EmbeddedValkey:
     def _await_answer(self) -> None:
         deadline = time.monotonic() + LOADING_S
         while self.alive() and time.monotonic() < deadline:
-            if _ask(self._socket, b"PING\r\n") == b"+PONG":
+            # One that wants a password first is there as well.
+            if _ask(self._socket, b"PING\r\n").startswith((b"+PONG", b"-NOAUTH")):
                 return
             time.sleep(0.01)
         self.stop()

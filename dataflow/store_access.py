@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from models.errors import StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from alerts.redis_store import RedisStore
     from alerts.response.clock import Clock
     from alerts.response.core import ResponseCore
     from dataflow.settings import Settings
@@ -26,6 +30,24 @@ def address_of(settings: Settings) -> str:
             "or set REDIS_URL or store.url in the settings file"
         )
     return url
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[RedisStore]:
+    """The running system's store, or the embedded one of the data directory, started for as long as it takes."""
+    from alerts.custody.private_files import make_private_directory
+    from alerts.redis_store import RedisStore
+    from dataflow.embedded import embedded, running_url
+    from dataflow.settings import store_url
+
+    directory = settings.directory / "store"
+    url = store_url(settings) or running_url(directory)
+    if url:
+        yield RedisStore(url)
+        return
+    make_private_directory(settings.directory)
+    with embedded(directory) as address:
+        yield RedisStore(address)
 
 
 def response_of(settings: Settings) -> tuple[ResponseCore, Clock]:

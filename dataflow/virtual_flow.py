@@ -2,14 +2,14 @@
 
 Events come in the order of `received_at`. Between two ticks the engine takes what arrived, then the response looks at
 what the store shows. What it sends into the control lane reaches the engine before the next event, as in the flow, and
-when none comes at the latest when the flow looks again.
+when none comes at the latest when the flow looks again. Snapshots are not fetched: a rollback cannot be played.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from alerts.memory_store import MemoryStore
+from alerts.response.containing import ResponseStore
 from alerts.response.core import ResponseCore
 from alerts.response.effects import Effects
 from alerts.response.signals import SignalReader
@@ -31,14 +31,14 @@ class VirtualFlow:
     """
 
     def __init__(
-        self, engine: Engine, store: MemoryStore, core: ResponseCore, every_ms: int = 1000,
+        self, engine: Engine, store: ResponseStore, core: ResponseCore, every_ms: int = 1000,
         before: Callable[[int], None] | None = None,
     ) -> None:  # fmt: skip
         self.engine, self.store, self.core, self.every_ms, self.before = engine, store, core, every_ms, before
         self.now = 0
-        self._reader = SignalReader(store)
+        self.reader = SignalReader(store)
         self._taken = 0
-        self._sent = 0
+        self._obeyed = ""
 
     def run(self, events: Iterable[Arrival], watched_from: int = 0) -> Iterator[tuple[int, Effects]]:
         """Play the stream; time and effects of each tick. Before `watched_from` (ms) nobody looks: a warm-up."""
@@ -52,44 +52,53 @@ class VirtualFlow:
                     # Nobody looks yet, so that there is nothing to stop for.
                     self.now = min(at, watched_from)
                     if len(batch) >= 512:
-                        self._take(batch)
+                        self.take(batch)
                         batch = []
                     continue
                 self.now += self.every_ms
-                self._take(batch)
+                self.take(batch)
                 batch = []
-                yield self.now, self._tick()
-                self._obey(min(at, self.now + SLEEP_MS))
+                yield self.now, self.tick()
+                self.obey(min(at, self.now + SLEEP_MS))
             batch.append(event)
-        self._take(batch)
+        self.take(batch)
         self.now += self.every_ms
-        yield self.now, self._tick()
+        yield self.now, self.tick()
 
-    def _tick(self) -> Effects:
+    def tick(self) -> Effects:
         """People act, then the response looks."""
         if self.before is not None:
             self.before(self.now)
-        return self.core.step(self.now, self._reader.read(self.now))
+        return self.core.step(self.now, self.reader.read(self.now))
 
-    def _take(self, events: Sequence[Arrival]) -> None:
+    def take(self, events: Sequence[Arrival]) -> None:
+        """Let the engine decide what has arrived."""
         if events:
             self._step([_item(event, self._taken + n) for n, event in enumerate(events, 1)], self.now)
 
-    def _obey(self, at: int) -> None:
+    def obey(self, at: int) -> None:
         """Let the engine take what lies in the control lane."""
-        waiting = self.store.controls[self._sent :]
+        waiting = self.store.controls_after(self._obeyed)
         if waiting:
-            self._sent += len(waiting)
-            self.engine.artefacts = dict(self.store.artefacts)
-            self._step([_item(decode(line), self._taken + n) for n, line in enumerate(waiting, 1)], at)
+            self._obeyed = waiting[-1][0]
+            self._step([_item(decode(line), self._taken + n) for n, (_, line) in enumerate(waiting, 1)], at)
 
     def _step(self, items: list[RawItem], now: int) -> None:
         self._taken += len(items)
         output = self.engine.step(items)
         commit = commit_of(self.engine, output, _unsealed, now)
-        self.store.commit(commit)
-        self.store.keep_events(alerted(items, commit.hits))
-        self.store.note_effects(obeyed(items, output), now)
+        kept, taken = alerted(items, commit.hits), obeyed(items, output)
+
+        def write(store: ResponseStore) -> None:
+            store.commit(commit)
+            store.keep_events(kept)
+            store.note_effects(taken, now)
+
+        self.write(write)
+
+    def write(self, write: Callable[[ResponseStore], None]) -> None:
+        """Bring a step's commit into the store."""
+        write(self.store)
 
 
 def arrival_of(event: Arrival) -> int:

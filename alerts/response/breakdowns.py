@@ -36,36 +36,33 @@ def data_leak(signals: Signals, threshold: Threshold) -> list[Detection]:
 
 
 def payment_outage(signals: Signals, refusals: Refusals) -> list[Detection]:
-    """Partners that refuse nearly everything, far above what they usually refuse."""
-    seen = signals.counted(refusals.window, "partner:")
-    declined = signals.counted(refusals.window, "declined:")
-    out = []
-    for partner, count in sorted(declined.items()):
-        usual_all = signals.usual.get(f"partner:{partner}", 0.0)
-        rate = signals.usual.get(f"declined:{partner}", 0.0) / usual_all if usual_all else refusals.floor
-        expected = max(rate, refusals.floor) * seen[partner]
-        if (
-            count < refusals.least or count < refusals.share * seen[partner]
-            or decades(count, expected) < refusals.decades
-        ):  # fmt: skip
-            continue
+    """Partners that refuse most of their payments, far more than they usually do."""
+    found: dict[str, Detection] = {}
+    for window in refusals.windows:
+        seen, declined = signals.counted(window, "partner:"), signals.counted(window, "declined:")
+        for partner, count in sorted(declined.items()):
+            usual_all = signals.usual.get(f"partner:{partner}", 0.0)
+            rate = signals.usual.get(f"declined:{partner}", 0.0) / usual_all if usual_all else 0.0
+            expected = max(rate, refusals.floor) * seen[partner]
+            if (
+                count >= refusals.least and count >= refusals.share * seen[partner]
+                and decades(count, expected) >= refusals.decades
+            ):  # fmt: skip
+                found[partner] = _outage(signals, partner, count, count / seen[partner], rate)
+    return list(found.values())
 
-        def bad(name: str, wanted: str = f"declined:{partner}") -> bool:
-            return name == wanted
 
-        since = began(signals, bad)
-        minutes = (signals.at - since) / MINUTE_MS
-        share = count / seen[partner]
-        out.append(
-            Detection(
-                kind="payment_outage", scope={"partner": partner}, at=signals.at, first_bad_at=since,
-                impacts=Impacts(payments_failed=int(count), outage_min=round(minutes, 2)),
-                facts={"declined": count, "share": round(share, 3), "usual": round(rate, 3)},
-                text_en=f"{partner} refuses {share:.0%} of its payments, usual are {rate:.0%}",
-                text_zh=f"{partner} 拒绝了 {share:.0%} 的交易，平时为 {rate:.0%}",
-            )
-        )  # fmt: skip
-    return out
+def _outage(signals: Signals, partner: str, count: float, share: float, usual: float) -> Detection:
+    since = began(signals, lambda name: name == f"declined:{partner}")
+    return Detection(
+        kind="payment_outage", scope={"partner": partner}, at=signals.at, first_bad_at=since,
+        impacts=Impacts(
+            payments_failed=int(count), outage_min=round((signals.at - since) / MINUTE_MS, 2)
+        ),
+        facts={"declined": count, "share": round(share, 3), "usual": round(usual, 3)},
+        text_en=f"{partner} refuses {share:.0%} of its payments, usual are {usual:.0%}",
+        text_zh=f"{partner} 拒绝了 {share:.0%} 的交易，平时为 {usual:.0%}",
+    )  # fmt: skip
 
 
 def store_loss(signals: Signals, lost: Lost, state: WatchState) -> list[Detection]:

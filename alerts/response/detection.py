@@ -82,9 +82,9 @@ class Threshold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Refusals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """See detectors.toml. floor: share of payments that is refused usually, at least."""
+    """See detectors.toml. windows: minutes, any of which may tell. floor: share that is refused usually, at least."""
 
-    window: int
+    windows: list[int]
     least: int
     share: float
     decades: float

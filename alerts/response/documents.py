@@ -16,8 +16,7 @@ from alerts.redis_scripts import Argument, RedisScripts
 from alerts.response.effects import Owed
 from alerts.routing.change import Change
 
-Kind = Literal["incident", "measure", "watch"]
-KINDS: tuple[Kind, ...] = ("incident", "measure", "watch")
+Kind = Literal["incident", "measure", "watch", "drill"]
 KEPT_CHANGES = 100_000
 
 

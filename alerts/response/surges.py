@@ -183,12 +183,10 @@ def _usual(signals: Signals, prefix: str, minutes: int) -> dict[str, float]:
 
 def began(signals: Signals, bad: Callable[[str], bool]) -> int:
     """Start (ms) of the run of minutes with bad names that goes on now; gaps of up to three minutes belong to it."""
-    hit = sorted(
-        (m for m, fields in signals.recent.items() if any(bad(name) for name in fields)), reverse=True
-    )
-    began = signals.at
-    for minute in hit:
-        if began - minute > GAP_MS + MINUTE_MS:
+    start = signals.at
+    for minute in sorted(signals.recent, reverse=True):
+        if start - minute > GAP_MS + MINUTE_MS:
             break
-        began = minute
-    return began
+        if any(map(bad, signals.recent[minute])):
+            start = minute
+    return start

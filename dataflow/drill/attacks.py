@@ -28,13 +28,32 @@ def card_testing(craft: Craft, at: int) -> list[Draft]:
 
 
 def account_takeover(craft: Craft, at: int) -> list[Draft]:
-    """Accounts entered by a machine, one a second, and robbed at once."""
-    drafts = []
-    for victim in range(SPAN_MS // 1000):
-        begin = at + 1000 * victim
-        plan = _SCENARIOS["account_takeover"].plan(craft, at)
-        drafts += _spread(plan, begin, 1000, craft)
+    """Accounts entered by a machine, one every two seconds: half of them go shopping, half are drained to a mule."""
+    drafts: list[Draft] = []
+    for victim in range(SPAN_MS // 2000):
+        begin = at + 2000 * victim
+        if victim % 2:
+            drafts += _spread(_SCENARIOS["account_takeover"].plan(craft, at), begin, 1000, craft)
+        else:
+            drafts += _drained(craft, begin)
     return drafts
+
+
+def _drained(craft: Craft, begin: int) -> list[Draft]:
+    """The contact is changed, a payee is added and paid, all within seconds and from another place."""
+    who = craft.victim()
+    home = int(craft.world.home[who])
+    place, abroad = craft.elsewhere(craft.foreign_country(home)), craft.foreign_country(home)
+    payee = f"account_1_SYNTHM{craft.below(10**6):06d}"
+    acts = [("login", {}), ("contact_change", {}), ("payee_added", {"payee": payee})]
+    drafts = [
+        craft.draft("behaviour", craft.behaviour(begin + 700 * n, kind, who, **place, **more), typology="T02")
+        for n, (kind, more) in enumerate(acts)
+    ]
+    usd = craft.spread(1500, 0.5) * float(craft.world.spend[who])
+    account = craft.world.account[who]
+    fields = craft.transfer(begin + 2800, account, home, payee, abroad, usd, **place)
+    return [*drafts, craft.draft("transaction", craft.settle(fields, 0.08), typology="T02")]
 
 
 def partner_compromise(craft: Craft, at: int) -> list[Draft]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from alerts.drills.book import Drill, People, measures_of
 from alerts.emergency.plan_book import Book
 from alerts.response.acts import Acknowledge, AnyAct, Move, Situation
 from alerts.response.clock import Clock
@@ -13,7 +14,6 @@ from alerts.response.core import ResponseCore
 from alerts.response.incident import Incident
 from alerts.response.measure import Measure
 from alerts.routing.intent import Intent
-from dataflow.drill.book import Drill, People, measures_of
 
 FIRST, SECOND = "drill-on-call", "drill-commander"
 

@@ -23,7 +23,7 @@ CUSTOMERS = 8000
 FASTER = 12
 """How much faster the ordinary day passes."""
 ATTACK_AFTER_MS = 70 * 60_000
-WATCHED_BEFORE_MS = 120_000
+WATCHED_BEFORE_MS = 60_000
 """The watch looks for so long before the attack, so that a false alarm would show."""
 
 SPAN_MS = 15 * 60_000

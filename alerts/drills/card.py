@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 import msgspec
 
+from alerts.drills.book import Targets
 from alerts.response.incident import Incident
 from alerts.response.measure import Measure
 from alerts.response.severity import SeverityTable
-from dataflow.drill.book import Targets
 from models.decision import ACTIONS, Decision
 
 STOPPED = ("HOLD", "DECLINE", "FREEZE")

@@ -117,7 +117,7 @@ def drill_book() -> DrillBook:
     """The drills that ship. Raises SettingsError."""
     try:
         book = msgspec.convert(
-            tomllib.loads((files("dataflow.drill") / "drills.toml").read_text("utf-8")), DrillBook
+            tomllib.loads((files("alerts.drills") / "drills.toml").read_text("utf-8")), DrillBook
         )
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise SettingsError(f"drills.toml: {error}") from None
