@@ -206,7 +206,7 @@ class TestFailures:
             one.step(now, Signals(at=T0, now=now, beats=beats, reachable=n < 10))
         assert one.incidents() == []
         one.step(T0 + 500_000, Signals(at=T0, now=T0 + 500_000, beats=self.beats(T0 + 500_000)))
-        assert [i.kind for i in one.incidents()] == ["availability_burn"]
+        assert [i.kind for i in one.incidents()] == ["store_loss", "availability_burn"]
 
     def test_a_flood_of_dead_letters(self) -> None:
         one = core()
