@@ -12,6 +12,7 @@ from typing import Annotated
 import msgspec
 
 from alerts.emergency.plan_book import Book
+from alerts.emergency.presets import Proposal, proposal
 from alerts.response.incident import Scope
 from alerts.response.kinds import BY_ID
 from alerts.response.measure import Verb
@@ -94,15 +95,6 @@ class DrillBook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return found
 
 
-class Measures(msgspec.Struct, frozen=True):
-    """What people propose in a drill: verb, scope, minutes and the limit of each."""
-
-    verb: Verb
-    scope: Scope
-    minutes: int
-    above_usd: float | None = None
-
-
 class DueDrill(msgspec.Struct, frozen=True):
     """When a drill is due. last: its last run, ms; None: never. due: day (YYYY-MM-DD). late: that day has passed."""
 
@@ -127,19 +119,19 @@ def drill_book() -> DrillBook:
     return book
 
 
-def measures_of(drill: Drill, plans: Book, scope: Mapping[str, str]) -> list[Measures]:
-    """The measures of a drill in an incident of this scope, by the newest version of its plan.
+def measures_of(drill: Drill, plans: Book, scope: Mapping[str, str]) -> list[Proposal]:
+    """What people propose in an incident of this scope, by the newest version of the plan.
 
-    SettingsError when the plan has no such preset.
+    Raises SettingsError when the plan has no such preset, PlanError when nothing names what its scope lacks.
     """
     plan = plans.plan(drill.kind)
     preset = next((one for one in plan.containment if one.id == drill.preset), None)
     if preset is None:
         there = ", ".join(one.id for one in plan.containment)
         raise SettingsError(f"drill {drill.id}: plan {plan.id} has no preset {drill.preset!r}: {there}")
-    out = [Measures(preset.verb, preset.scope_in({**scope, **drill.scope}), preset.minutes, preset.above_usd)]
+    out = [proposal(preset, {**scope, **drill.scope})]
     if drill.also is not None:
-        out.append(Measures(drill.also.verb, drill.also.scope, drill.also.minutes))
+        out.append(Proposal(drill.also.verb, drill.also.scope, drill.also.minutes, None))
     return out
 
 
