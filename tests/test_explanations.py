@@ -6,6 +6,7 @@ import math
 import re
 from typing import get_args
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,9 +14,12 @@ from hypothesis import strategies as st
 
 from models.catalogue.feature import Feature, Unit
 from models.columns import Float
-from models.decision import Reason
+from models.decision import Decision, Reason
 from models.features import CATALOGUE, INDEX, NAMES
 from models.reasons import model_reasons
+from models.serving import Snapshot
+from tests.streams import record
+from tests.test_counterfactual import lines_of
 
 USUAL: dict[str, float] = {
     "usd": 1234.567, "count": 7.0, "seconds": 4000.0, "days": 12.345, "ratio": 3.14159, "share": 0.0123,
@@ -154,3 +158,21 @@ def test_shares_of_a_long_list_still_add_up() -> None:
     (reasons,) = model_reasons(np.ones((1, len(NAMES))), shares)
     assert math.fsum(r.share for r in reasons) == pytest.approx(shares.sum())
     assert reasons[-1].code == "other"
+
+
+def test_the_reasons_of_a_decision_add_up_to_its_risk() -> None:
+    """In log-odds, from what every payment starts at, through calibration and blend, before and after a model learns."""
+    engine = record.fresh_engine()
+    engine.settings = msgspec.structs.replace(engine.settings, explain_all=True)
+    bases = {engine.snapshot.version: engine.snapshot}
+    decisions: list[Decision] = []
+    lines = lines_of("card")
+    for start in range(0, len(lines), 100):
+        output = engine.step(lines[start : start + 100])
+        bases |= {s.version: s for s in map(Snapshot.from_bytes, output.published)}
+        decisions += output.decisions
+    assert {d.versions.model for d in decisions} & {v for v, s in bases.items() if s.examples}
+    for decision in decisions:
+        base, _ = bases[decision.versions.model].shares(np.zeros((1, len(engine.settings.features))))
+        told = base + math.fsum(r.share for r in decision.reasons if r.kind == "feature")
+        assert told == pytest.approx(math.log(decision.risk) - math.log1p(-decision.risk), abs=1e-6)
