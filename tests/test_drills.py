@@ -58,6 +58,7 @@ def test_a_drill_meets_its_targets(name: str) -> None:
     if name in ("card_testing", "account_takeover", "partner_compromise", "corridor_surge", "payment_outage"):
         assert (measured["loss_before_containment"] or 0) > 0
     assert (measured["lost"], measured["doubled"], measured["false_alarms"]) == (0, 0, 0)
+    assert measured["notification_lateness_s"] == 0
 
 
 def test_the_same_seed_is_the_same_drill() -> None:

@@ -37,6 +37,7 @@ class People(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     declare: Delay
     propose: Delay
     approve: Delay
+    notify: Delay
     verify: Delay
 
 
@@ -46,6 +47,7 @@ class Targets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mttd_s: Positive
     mttc_s: Positive
     mttr_s: Positive
+    notification_lateness_s: Annotated[float, msgspec.Meta(ge=0)]
 
 
 class Attacker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

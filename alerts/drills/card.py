@@ -21,6 +21,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     mttd_s: first bad event to detection. mtta_s: detection to acknowledgement. mttc_s: approval of the containment to its
     effect in the stream. contained_s: declaration to that effect. mttr_s: declaration to recovery.
     loss_before_containment: bad payments let through before it. good_payments_blocked: held, declined or frozen by it.
+    notification_lateness_s: of the notice that is latest, sent or not, of those that are owed for certain.
     false_alarms: incidents that had nothing to do with it. lost, doubled: decisions of a failover or restore.
     """
 
@@ -31,6 +32,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     loss_before_containment: float
     good_payments_blocked: int
     contained_s: float | None
+    notification_lateness_s: float = 0.0
     false_alarms: int = 0
     lost: int = 0
     doubled: int = 0
@@ -50,6 +52,7 @@ class Played(msgspec.Struct, kw_only=True):
     """What is left of a drill when it is over.
 
     bad: ids of bad payments; first_bad_at: of the first bad event, ms. failed: bad are payments that were refused.
+    late_ms: of the latest notice.
     """
 
     incident: Incident | None
@@ -57,6 +60,7 @@ class Played(msgspec.Struct, kw_only=True):
     first_bad_at: int
     bad: set[str] = set()
     failed: bool = False
+    late_ms: int = 0
     false_alarms: int = 0
     lost: int = 0
     doubled: int = 0
@@ -87,7 +91,8 @@ def card_of(
         mttc_s=max((s for s in waited if s is not None), default=None),
         contained_s=_seconds(declared, contained),
         mttr_s=_seconds(declared, recovered),
-        loss_before_containment=round(lost, 2), good_payments_blocked=blocked, false_alarms=played.false_alarms,
+        loss_before_containment=round(lost, 2), good_payments_blocked=blocked,
+        notification_lateness_s=played.late_ms / 1000, false_alarms=played.false_alarms,
         lost=played.lost, doubled=played.doubled,
     )  # fmt: skip
     told: dict[str, float | None] = msgspec.structs.asdict(measured)

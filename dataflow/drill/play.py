@@ -11,6 +11,7 @@ import msgspec
 from alerts.drills.book import Drill, DrillBook
 from alerts.drills.card import Card, Played, card_of
 from alerts.emergency.plan_book import Book
+from alerts.notices.of_incident import NoticeClocks
 from alerts.response.core import ResponseCore
 from alerts.response.planned import used
 from alerts.routing.plan import Plan
@@ -56,16 +57,17 @@ def play(drill: Drill, book: DrillBook, plans: Book, settings: Settings, seed: i
         }
         stage = stages.get(drill.id, InMemory)()
         try:
-            return _played(drill, book, plans, seed, traffic, stage, fresh())
+            return _played(drill, book, plans, NoticeClocks(settings.notices), seed, traffic, stage, fresh())
         finally:
             stage.close()
 
 
 def _played(
-    drill: Drill, book: DrillBook, plans: Book, seed: int, traffic: Traffic, stage: Stage, engine: Engine
-) -> Card:
+    drill: Drill, book: DrillBook, plans: Book, notices: NoticeClocks, seed: int, traffic: Traffic, stage: Stage,
+    engine: Engine,
+) -> Card:  # fmt: skip
     store = stage.open(traffic.start)
-    core = ResponseCore(store, plan_of=lambda kind, _: used(plans.plan(kind)))
+    core = ResponseCore(store, plan_of=lambda kind, _: used(plans.plan(kind)), notices=notices)
     people = Responders(core, drill, book.people, plans, rng(seed, f"drill people {drill.id}"))
     flow = stage.flow(engine, core, TICK_MS, lambda now: people.act(now, core.store.stream_time()))
     router = Router(Plan(book.routing), RouterState(), traffic.watched_from)
@@ -98,7 +100,8 @@ def _played(
     others = [one for one in core.incidents(live=False) if mine is None or one.id != mine.id]
     played = Played(
         incident=mine, measures=people.measures(), first_bad_at=stage.broke_at() or traffic.first_bad_at,
-        bad=traffic.bad, failed=drill.id == "payment_outage", lost=told_of.lost, doubled=told_of.doubled,
+        bad=traffic.bad, late_ms=people.late_ms(flow.now), failed=drill.id == "payment_outage",
+        lost=told_of.lost, doubled=told_of.doubled,
         false_alarms=sum(one.detected_at < traffic.attack_at for one in others),
     )  # fmt: skip
     decisions = [_decisions.decode(line) for line in reversed(core.store.recent_decisions(10**6))]

@@ -1,14 +1,16 @@
-"""Simulated people: they hear the page, acknowledge, declare, propose, approve and verify, each after a seeded delay."""
+"""Simulated people: they hear the page, acknowledge, declare, contain, notify and verify, each after a seeded delay."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 
 from alerts.drills.book import Drill, People, measures_of
 from alerts.emergency.plan_book import Book
-from alerts.response.acts import Acknowledge, AnyAct, Move, Situation
+from alerts.notices.clocks import Notice
+from alerts.response.acts import Acknowledge, AnyAct, Move, NoticeSent, Situation
 from alerts.response.clock import Clock
 from alerts.response.core import ResponseCore
 from alerts.response.incident import Incident
@@ -32,13 +34,14 @@ class Responders:
             name: int(1000 * delay.median * np.exp(delay.spread * draw.standard_normal()))
             for name, delay in (
                 ("acknowledge", people.acknowledge), ("declare", people.declare), ("propose", people.propose),
-                ("approve", people.approve), ("verify", people.verify),
+                ("approve", people.approve), ("notify", people.notify), ("verify", people.verify),
             )
         }  # fmt: skip
         self.paged_at: int | None = None
         self.over_at: int | None = None
         self.done = False
         self._since = 0
+        self._notified = False
         self._measures: list[str] = []
 
     def incident(self) -> Incident | None:
@@ -84,6 +87,9 @@ class Responders:
                 for measure in self.measures():
                     self.core.approve(measure.id, SECOND, "commander", clock, "drill")
                 self._since = now
+        elif not self._notified and self.contained_at() is not None:
+            if self._waited("notify", self.contained_at() or now, now):
+                self._notify(one, clock)
         elif self.over_at is not None and self._waited("verify", max(self.over_at, self._since), now):
             self._recover(one, clock)
 
@@ -102,6 +108,27 @@ class Responders:
             )  # fmt: skip
             self._measures.append(new.id)
         self._since = clock.now
+
+    def _notify(self, one: Incident, clock: Clock) -> None:
+        """Send the notices that are owed for certain and whose clock runs; drills send them nowhere."""
+        for notice in self._notices(one, clock.now):
+            if notice.owed == "yes" and notice.state in ("due", "soon", "late"):
+                digest = hashlib.sha256(f"{one.id} {notice.id}".encode()).hexdigest()
+                act = NoticeSent(
+                    incident=one.id, actor=SECOND, role="commander", deadline=notice.id, digest=digest,
+                    reason="drill: noted as sent, sent nowhere",
+                )  # fmt: skip
+                self._perform(act, clock)
+        self._notified = True
+
+    def _notices(self, one: Incident, now: int) -> list[Notice]:
+        return [] if self.core.notices is None else self.core.notices.of(one, now)
+
+    def late_ms(self, now: int) -> int:
+        """How late the latest notice is that is owed for certain, sent or not."""
+        one = self.incident()
+        found = [] if one is None else self._notices(one, now)
+        return max((notice.late_ms for notice in found if notice.owed == "yes"), default=0)
 
     def _recover(self, one: Incident, clock: Clock) -> None:
         for measure in self.measures():
