@@ -173,6 +173,19 @@ class TestRoute:
         assert run("route", "resend", heard["message"], "--reason", "it is back")[0] == 0
         assert [one.message_id for one in store.resends()] == [heard["message"]]
 
+    def test_a_test_message_tells_what_came_of_it(self, run: Run, receiver: Hook, tmp_path: Path) -> None:
+        text = f'[route]\nnotify = ["desk"]\n[[receivers]]\ntype = "webhook"\nname = "desk"\nurl = "{receiver.url}"\n'
+        (tmp_path / "r.toml").write_text(text + 'secret_env = "HOOK"\nallow_private = true\n')
+        (tmp_path / "tidegate.toml").write_text('routing = "r.toml"\n')
+        code, said = run("route", "test", "desk", "--json")
+        assert (code, last(said)["verdict"], last(said)["status"]) == (0, "delivered", 204)
+        (body,) = receiver.bodies.values()
+        assert body["data"]["severity"] == "S4"
+        receiver.status = 503
+        assert run("route", "test", "desk")[0] == 1
+        code, said = run("route", "test", "nobody")
+        assert (code, "is no receiver of the routing in force: desk" in said) == (2, True)
+
 
 class TestSilence:
     def test_add_list_expire(self, run: Run, store: RedisStore) -> None:

@@ -171,6 +171,23 @@ class TestOutage:
         assert len(about) == 1
         assert "Receiver hook does not answer." in str(about[0])
 
+    def test_one_that_refuses_everything_is_news_to_the_others(
+        self, store: MemoryStore, first: Hook, second: Hook
+    ) -> None:
+        """A url that was taken down answers 404, which is about no message in particular."""
+        first.status = 404
+        raise_alerts(store, 1, 4, now=now_ms())
+        now = now_ms()
+        text = plan_of(first, second, '["hook", "pager"]').replace('["typology"]', '["id"]')
+        sender = sender_of(store, text, environ())
+        advance(sender, now, now + 10 * MINUTE)
+        (news,) = [e for e in events(second) if class_of(e) == "self"]
+        assert "Receiver hook refuses all messages." in str(news)
+        first.status = 204
+        advance(sender, now + 10 * MINUTE, now + HOUR)
+        over = [e for e in events(second) if e["dedup_key"] == news["dedup_key"]]
+        assert [e["event_action"] for e in over] == ["trigger", "resolve"]
+
     def test_when_every_receiver_fails_the_fallback_hears(
         self, store: MemoryStore, first: Hook, second: Hook
     ) -> None:

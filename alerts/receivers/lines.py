@@ -44,13 +44,15 @@ class Owed(msgspec.Struct):
 class Line(msgspec.Struct):
     """A receiver's trouble. disabled: digest of the settings that were answered with 410, else empty.
 
-    opened_at: when the breaker opened.
+    opened_at: when the breaker opened. refusals, refused_at: how many messages in a row it refused, since when.
     """
 
     failures: int = 0
     rest_until: int = 0
     disabled: str = ""
     opened_at: int = 0
+    refusals: int = 0
+    refused_at: int = 0
 
     def breaker(self, now: int) -> Breaker:
         """closed: in order. open: it rests. half_open: the next message tries. disabled: see the class."""
@@ -160,11 +162,14 @@ class Lines:
         line = self.line(name)
         if verdict == "delivered":
             self._finish(owed, "delivered", now)
-            if line.failures:
-                line.failures = line.rest_until = line.opened_at = 0
+            if line.failures or line.refusals:
+                line.failures = line.rest_until = line.opened_at = line.refusals = line.refused_at = 0
                 self._touched.add(f"l:{name}")
             return "delivered"
         owed.failed += 1
+        if verdict in ("refused", "hopeless"):
+            line.refusals, line.refused_at = line.refusals + 1, line.refused_at or now
+            self._touched.add(f"l:{name}")
         if verdict == "gone":
             line.disabled = self._digests.get(name, "gone")
             self._touched.add(f"l:{name}")

@@ -14,8 +14,8 @@ import msgspec
 
 from alerts.alert import Alert
 from alerts.routing.change import Change
-from alerts.routing.intent import Intent
-from alerts.routing.reasons import sentence
+from alerts.routing.intent import Intent, message_id
+from alerts.routing.reasons import FirstNotification, sentence
 from models.clear_data import without_clear
 from models.typologies import name_of
 
@@ -161,3 +161,16 @@ def lines(message: Message, language: str) -> list[str]:
     if link := link_of(intent.subjects[0], message.console_url) if intent.subjects else message.console_url:
         out.append(link)
     return out
+
+
+def message_to_try(receiver: str, now: int, console_url: str = "") -> Message:
+    """A message that only says that messages arrive, of the least severity."""
+    change = Change(
+        kind="notice", id=f"test:{now}", severity="S4", at=now,
+        text_en="Test message of Tidegate: this receiver works.", text_zh="Tidegate 测试消息：该接收方可用。",
+    )  # fmt: skip
+    intent = Intent(
+        id=message_id(receiver, [(change.key, "test")]), receiver=receiver, page="", at=now,
+        reason=FirstNotification(), subjects=[change], counts={"S4": 1}, total=1,
+    )  # fmt: skip
+    return Message(intent=intent, console_url=console_url)

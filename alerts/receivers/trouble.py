@@ -10,6 +10,8 @@ from alerts.routing.state import Tracked
 
 TROUBLE_MS = 120_000
 """How long a receiver is in trouble before the others hear of it."""
+REFUSALS = 3
+"""So many refusals in a row, with nothing taken in between, are not about a message any more."""
 
 
 def troubles(
@@ -20,8 +22,10 @@ def troubles(
     for name in receivers:
         line, known = lines.line(name), tracked.get(f"self:receiver:{name}")
         was = known is not None and known.change.state != "resolved"
-        bad = bool(line.disabled) or (line.failures > 0 and now - line.opened_at >= TROUBLE_MS)
-        if bad != was and (bad or not line.failures):
+        silent = line.failures > 0 and now - line.opened_at >= TROUBLE_MS
+        refuses = line.refusals >= REFUSALS and now - line.refused_at >= TROUBLE_MS
+        bad = bool(line.disabled) or silent or refuses
+        if bad != was and (bad or not (line.failures or line.refusals)):
             changes.append(_change(name, line, bad, now))
     return changes
 
@@ -32,9 +36,12 @@ def is_about_itself(receiver: str, keys: set[str]) -> bool:
 
 
 def _change(name: str, line: Line, bad: bool, now: int) -> Change:
-    why = ("has asked for no more (410)", "已拒收（410）") if line.disabled else ("does not answer", "无应答")
-    if not bad:
-        why = ("answers again", "已恢复")
+    if line.disabled:
+        why = ("has asked for no more (410)", "已拒收（410）")
+    elif line.failures:
+        why = ("does not answer", "无应答")
+    else:
+        why = ("refuses all messages", "拒绝所有消息") if bad else ("answers again", "已恢复")
     return Change(
         kind="self",
         id=f"receiver:{name}",

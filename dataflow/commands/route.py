@@ -51,6 +51,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     sent = verb("sent", "list what was delivered or given up, newest first")
     sent.add_argument("--dead", action="store_true", help="only what was given up")
     sent.add_argument("--limit", type=int, default=50, metavar="N", help="at most N (default 50)")
+    test = verb("test", "send a test message to a receiver now and tell what it answered (exit 1: not taken)")
+    test.add_argument("receiver", metavar="RECEIVER", help="a receiver of the routing in force, by name")
     resend = verb("resend", "have a message sent again under its id")
     resend.add_argument("message", metavar="MESSAGE_ID", help="as `route sent` and `route why` show it")
     resend.add_argument("--reason", required=True, help="why; it is kept in the audit trail")
@@ -62,6 +64,8 @@ def run(args: argparse.Namespace) -> int:
     settings = options.settings_of(args)
     if args.verb == "check":
         return _check(args, settings)
+    if args.verb == "test":
+        return _test(args, settings)
     if args.verb == "example":
         from importlib.resources import files
 
@@ -107,6 +111,32 @@ def _check(args: argparse.Namespace, settings: Settings) -> int:
         told |= _imagined(plan, args.label)
     showing.show(told, str(args.file or settings.routing or "routing"), as_json=args.json)
     return 0
+
+
+def _test(args: argparse.Namespace, settings: Settings) -> int:
+    from alerts.receivers.message import message_to_try
+    from alerts.receivers.post import addresses_of, new_client
+    from alerts.receivers.receiver import Wire
+    from alerts.receivers.registry import receiver_of
+    from dataflow.sender import plan_of
+
+    plan, now = plan_of(settings), time.time_ns() // 1_000_000
+    spec = plan.receivers.get(args.receiver)
+    if spec is None:
+        known = ", ".join(plan.receivers) or "there is none"
+        raise SettingsError(f"{args.receiver!r} is no receiver of the routing in force: {known}")
+    receiver = receiver_of(spec)
+    message = message_to_try(args.receiver, now, settings.webhooks.console_url)
+    answer = receiver.send(message, now, Wire(new_client(), addresses_of))
+    verdict = receiver.verdict(answer)
+    told = {
+        "receiver": args.receiver,
+        "place": receiver.place,
+        "message": message.intent.id,
+        "verdict": verdict,
+    }
+    showing.show(told | {"status": answer.status, "detail": answer.detail}, "test", as_json=args.json)
+    return 0 if verdict == "delivered" else 1
 
 
 def _imagined(plan: Plan, labels: list[str]) -> dict[str, Any]:
