@@ -57,7 +57,7 @@ def runs() -> Iterator[object]:
             yield pytest.param(name, workers, marks=marks)
 
 
-@pytest.mark.parametrize(("name", "workers"), runs())
+@pytest.mark.parametrize(("name", "workers"), list(runs()))
 def test_any_number_of_workers_gives_the_golden_output(name: str, workers: int) -> None:
     draw = random.Random(f"{name}{workers}")
     network = Network(workers, engine, draw, credits_=draw.choice([1, 3, 9]), most=200)

@@ -74,6 +74,17 @@ def _recovery(r: Result) -> str:
     )
 
 
+def _scale(r: Result) -> str:
+    rows = [
+        (processes, rate, " + ".join(map(str, r["cpu_us"][processes])))
+        for processes, rate in r["events_per_second"].items()
+    ]
+    ratios = ", ".join(f"{n} processes **{ratio:g}** times one" for n, ratio in r["scale"].items())
+    return f"{ratios}; decisions {'equal' if r['equal'] else 'NOT EQUAL'}.\n\n" + _table(
+        ("processes", "events a second", "CPU µs an event, by process"), rows
+    )
+
+
 def _growth(r: Result) -> str:
     names = ("customers", "entities", "us_per_event", "memory_mb")
     return _table(
@@ -105,6 +116,7 @@ _SECTIONS = {
     "throughput": ("Throughput beside the floor", _throughput),
     "latency": ("Latency at half of the maximum", _latency),
     "recovery": ("Recovery after a kill", _recovery),
+    "scale": ("Several processes", _scale),
     "growth": ("Growth", _growth),
     "features": ("Cost of the features", _parts),
     "rules": ("Cost of the rules", _parts),

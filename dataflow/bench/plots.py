@@ -42,6 +42,12 @@ def plot_of(what: str, result: dict[str, Any]) -> Plot:
             f"recovery with {result['entities']:,} entities", "bars",
             [result["recovery_seconds"]], ["kill to first decision"], "seconds", "",
         )  # fmt: skip
+    if what == "scale":
+        rates = result["events_per_second"]
+        return Plot(
+            "events a second by number of processes", "bars", [*rates.values()], [*rates], "events a second",
+            "processes",
+        )  # fmt: skip
     if what == "growth":
         points = result["points"]
         return Plot(
