@@ -10,7 +10,7 @@ import select
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,8 @@ def _stdin() -> Iterator[RawItem]:
 class Admission:
     """The way of items through `door` into the store at `url`. sealer: for rows that never became events.
 
-    backlog: entries that may wait unread before this waits for a living scorer. say: told about waiting.
+    backlog: entries that may wait unread before this waits for a living scorer. say: told about waiting. elsewhere: takes
+    the protected lines instead of the input stream; dead letters go to the store all the same.
     """
 
     def __init__(
@@ -73,8 +74,10 @@ class Admission:
         *,
         backlog: int,
         say: Callable[[str], None],
+        elsewhere: Callable[[list[bytes]], None] | None = None,
         prefix: str = "tg:",
     ) -> None:
+        self._elsewhere = elsewhere
         self._link, self._store, self._prefix = RedisLink(url), RedisStore(url, prefix), prefix
         self._door, self._sealer, self._backlog, self._say = door, sealer, backlog, say
         self._lines = self._protected = self._looked = 0
@@ -139,6 +142,18 @@ class Admission:
     def _send(self, entries: list[bytes | DeadLetter]) -> None:
         if not entries:
             return
+        if self._elsewhere is not None:
+            # Dead letters first: after a break they come once more rather than not at all.
+            self._append([entry for entry in entries if isinstance(entry, DeadLetter)])
+            self._elsewhere([entry for entry in entries if not isinstance(entry, DeadLetter)])
+            return
+        self._append(entries)
+        # Asking costs round trips, and a bound of many thousands needs no closer look than this.
+        if self._lines - self._looked >= 10 * BATCH:
+            self._looked = self._lines
+            self._wait()
+
+    def _append(self, entries: Sequence[bytes | DeadLetter]) -> None:
         with self._link.speaking() as client:
             pipe = client.pipeline(transaction=False)
             for entry in entries:
@@ -148,10 +163,6 @@ class Admission:
                 else:
                     pipe.xadd(f"{self._prefix}in", {"e": entry})
             pipe.execute()
-        # Asking costs round trips, and a bound of many thousands needs no closer look than this.
-        if self._lines - self._looked >= 10 * BATCH:
-            self._looked = self._lines
-            self._wait()
 
     def _wait(self) -> None:
         said = False

@@ -20,12 +20,17 @@ KEY = "engine"
 
 
 def build_flow(
-    source: Source[Packet], scorer: Callable[[int | None], Scorer], sink: Sink[tuple[str, Written]]
+    source: Source[Packet],
+    scorer: Callable[[int | None], Scorer],
+    sink: Sink[tuple[str, Written]],
+    copy: Sink[tuple[str, Written]] | None = None,
 ) -> Dataflow:
-    """The graph. scorer: builds the stateful step from its resume state (a checkpoint number)."""
+    """The graph. scorer: builds the stateful step from its resume state (a checkpoint number). copy: a second sink."""
     flow = Dataflow("tidegate")
     packets = op.input("in", flow, source)
     keyed = op.key_on("one_engine", packets, lambda _: KEY)
     written = op.stateful_batch("engine", keyed, scorer)
     op.output("out", written, sink)
+    if copy is not None:
+        op.output("copy", written, copy)
     return flow

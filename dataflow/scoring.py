@@ -89,8 +89,9 @@ class Scorer(StatefulBatchLogic[Packet, Written, int]):
                     "the recovery directory beside it too and start from the stream"
                 )
             thaw(engine, found[1], found[2])
-            if progress is not None:
+            if checkpoints.position[0]:
                 self._seen = self._position = checkpoints.position
+            if progress is not None:
                 progress.begin(resume, checkpoints.position)
         checkpoints.drop_after(resume or 0)
 
@@ -114,7 +115,7 @@ class Scorer(StatefulBatchLogic[Packet, Written, int]):
         engine = self._engine
         if self._background is not None:
             self._background.look(engine)
-        if self._seen is not None:
+        if self._seen is not None and not packet.elsewhere:
             packet = self._unseen(packet, self._seen)
         self._packets, self._position = self._packets + 1, packet.position
         if packet.control:
@@ -128,7 +129,8 @@ class Scorer(StatefulBatchLogic[Packet, Written, int]):
         repeated = [encode_decision(decision) for decision in output.repeated]
         return Written(
             commit, output.examples, output.choices, examples + 1, repeated, output.labelled, packet.position,
-            packet.entered, packet.control, [letter.place for letter in output.dead if may_be_clear(letter)],
+            packet.entered, packet.control,
+            [letter.place for letter in output.dead if may_be_clear(letter) and not packet.elsewhere],
             obeyed(packet.items, output) if packet.control else [], alerted(packet.items, commit.hits),
             engine.shed, self._shed_decisions, output.decisions, self._packets,
         )  # fmt: skip

@@ -18,6 +18,7 @@ from alerts.lists.settings import ListSettings
 from alerts.notices.facts import Profile
 from alerts.receivers.specs import WebhookReceiver
 from alerts.rights import Role
+from dataflow.kafka.settings import KafkaSettings
 from dataflow.serve.settings import ServeSettings
 from models.costs import CostSettings
 from models.engine_settings import EngineSettings
@@ -102,6 +103,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     store: StoreSettings = StoreSettings()
     flow: FlowSettings = FlowSettings()
     engine: EngineSettings = msgspec.field(default_factory=EngineSettings)
+    kafka: KafkaSettings = KafkaSettings()
     console: ConsolePart = ConsolePart()
     simulator: SimulatorSettings = SimulatorSettings()
     serve: ServeSettings = ServeSettings()

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from models.decision import Counters
 
 
+READ = "kafka:read"
+"""Key of how many entries of the two lanes were read, kept by a source that reads a Kafka topic beside them."""
+
+
 def address_of(settings: Settings) -> str:
     """The configured store, or that of a running `tidegate up`. StoreError if there is neither."""
     from dataflow.embedded import running_url
@@ -66,10 +70,14 @@ def response_of(settings: Settings) -> tuple[ResponseCore, Clock]:
 
 
 def waiting(client: Any, counters: Counters, prefix: str = "tg:") -> int:
-    """Entries of the input stream and the control lane that the scorer has not counted yet."""
+    """Entries of the input stream and the control lane that the scorer has not counted yet.
+
+    With a Kafka topic beside them the scorer's counters say nothing of the two lanes; its source keeps count then.
+    """
     added = 0
     for lane in ("in", "control"):
         # XINFO refuses a stream that is not there yet.
         if client.exists(f"{prefix}{lane}"):
             added += int(client.xinfo_stream(f"{prefix}{lane}")["entries-added"])
-    return max(0, added - counters.events_in)
+    read = client.get(f"{prefix}{READ}")
+    return max(0, added - (counters.events_in if read is None else int(read)))

@@ -83,8 +83,8 @@ def run_scorer(settings: Settings, url: str) -> None:
     from bytewax.testing import run_main
 
     from dataflow.flow import build_flow
+    from dataflow.kafka.lanes import copy_of, source_of
     from dataflow.sinks.store import StoreSink
-    from dataflow.sources.stream import StreamSource
 
     ring = ring_of(settings)
     recovery = settings.directory / "recovery"
@@ -96,7 +96,8 @@ def run_scorer(settings: Settings, url: str) -> None:
     checkpoints = Checkpoints(settings.directory / "checkpoints", ring.signer("checkpoint"))
     artefact, seal = artefact_of(RedisLink(url), ring.signer("model")), sealer(settings, ring)
 
-    progress = Progress()
+    # Beside a Kafka topic the flow waits for its checkpoints: positions of the topic are kept by epoch.
+    progress = None if settings.kafka.source else Progress()
     warm_up(settings)
 
     def scorer(resume: int | None) -> Scorer:
@@ -107,11 +108,12 @@ def run_scorer(settings: Settings, url: str) -> None:
         return Scorer(engine, checkpoints, artefact, seal, resume, shedding, progress)
 
     flow = build_flow(
-        StreamSource(url, settings.flow.batch, stop.is_set, progress=progress),
+        source_of(settings, url, stop.is_set, progress),
         scorer,
         StoreSink(
             url, settings.store.keep_decisions, lambda: int(os.environ.get(RESTARTS, "0")), progress=progress
         ),
+        copy_of(settings, stop.is_set),
     )
     run_main(  # type: ignore[no-untyped-call]
         flow,
@@ -156,10 +158,8 @@ def run_incidents(settings: Settings, url: str) -> None:
 def run_serve(settings: Settings, url: str) -> None:
     """Answer HTTP requests."""
     from dataflow.cli import version
-    from dataflow.observe.logs import configure
     from dataflow.serve.server import serve
 
-    configure("serve")
     serve(settings, url, ring_of(settings), stop, version())
 
 

@@ -8,6 +8,7 @@ TidegateError
 ├── SettingsError       tidegate.toml or the environment is wrong
 ├── MappingError        a column mapping does not fit its file
 ├── SourceError         a file of events cannot be opened or read
+├── TopicError          a Kafka topic cannot be read or written as it was asked
 ├── IncidentError       an incident, a containment or a plan does not allow what was asked
 ├── CustodyError        keys, pseudonyms or envelopes
 ├── PlanError           an emergency plan, its contacts, letters or deadlines cannot be read or used
@@ -61,6 +62,10 @@ class MappingError(TidegateError):
 
 class SourceError(TidegateError):
     """A file of events cannot be opened or read."""
+
+
+class TopicError(TidegateError):
+    """A Kafka topic is missing, forbidden, or not the one that was read before."""
 
 
 class IncidentError(TidegateError):

@@ -27,6 +27,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--protected", action="store_true", help="the events went through a door before: a recorded stream"
     )
+    parser.add_argument(
+        "--to",
+        metavar="KAFKA",
+        help="kafka://HOST:PORT/TOPIC: write protected events to this topic, keyed by customer, "
+        "instead of the input stream",
+    )
     options.add_config(parser)
     options.add_json(parser)
     parser.epilog = (
@@ -57,8 +63,19 @@ def run(args: argparse.Namespace) -> int:
     door = Door(
         ring, keys, clock=now_ms, protected_input=args.protected, awaited=awaited_of(settings, url, now_ms)
     )
+    elsewhere = None
+    if args.to:
+        from dataflow.kafka.admitting import EventsTopic
+        from dataflow.kafka.settings import address_of as topic_of
+
+        elsewhere = EventsTopic(settings.kafka, topic_of(args.to, "--to"), showing.say).send
     admission = Admission(
-        url, door, Sealer(ring, keys, now_ms), backlog=settings.flow.backlog, say=showing.say
+        url,
+        door,
+        Sealer(ring, keys, now_ms),
+        backlog=settings.flow.backlog,
+        say=showing.say,
+        elsewhere=elsewhere,
     )
     with showing.progress_bar("events", total) as bar:
         result = admission.run(items, rate=args.rate, live=path is None, progress=bar)

@@ -18,6 +18,7 @@ from alerts.custody.private_files import replace_private
 from alerts.redis_store import RedisStore
 from dataflow.embedded import EmbeddedValkey
 from dataflow.feeding import calendar
+from dataflow.kafka.client import check_kafka
 from dataflow.scoring import now_ms
 from dataflow.sender import plan_of, receivers_of
 from dataflow.serve.settings import check as check_serve
@@ -39,6 +40,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-simulator", action="store_true", help="wait for your own events instead of simulated ones"
     )
+    parser.add_argument(
+        "--source", metavar="KAFKA", help="kafka://HOST:PORT/TOPIC: score this topic's events (no simulator)"
+    )
     parser.add_argument("--rate", type=float, help="simulated events a second once live (default 20)")
     parser.add_argument("--port", type=int, help="port of the console (default 8501)")
 
@@ -52,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: stopping.set())
     _check_port(settings.console.address, settings.console.port, "--port")
     check_serve(settings.serve)
+    check_kafka(settings.kafka)
+    simulate = not args.no_simulator and not settings.kafka.source
     hearing = receivers_of(plan_of(settings))
     if settings.serve.port:
         _check_port(settings.serve.address, settings.serve.port, "serve.port")
@@ -70,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         resolved = directory / "settings.json"
         nowhere = msgspec.structs.replace(settings.store, url="")
         replace_private(resolved, msgspec.json.encode(msgspec.structs.replace(settings, store=nowhere)))
-        _start(supervisor, settings, url, logs, resolved, simulate=not args.no_simulator)
+        _start(supervisor, settings, url, logs, resolved, simulate=simulate)
         address = f"http://{settings.console.address}:{settings.console.port}"
         out.print(f"console    {address}   (starting; logs in {logs})")
         if settings.serve.port:
@@ -79,8 +85,10 @@ def run(args: argparse.Namespace) -> int:
         out.print(
             f"paging     {', '.join(hearing) or 'nobody: set routing or webhooks.receivers (docs/routing.md)'}"
         )
-        if not args.no_simulator:
+        if simulate:
             _warm_up(store, supervisor, out, stopping)
+        elif settings.kafka.source:
+            out.print(f"events     {settings.kafka.source}, and tg:in beside it")
         else:
             out.print("waiting for events: tidegate ingest FILE, or XADD tg:in * e EVENT")
         if not stopping.is_set():
@@ -101,6 +109,10 @@ def _changed(settings: Settings, args: argparse.Namespace) -> Settings:
             raise SettingsError(f"--rate is {args.rate}: choose a number above 0 and up to 10000")
         settings = msgspec.structs.replace(
             settings, simulator=msgspec.structs.replace(settings.simulator, rate=args.rate)
+        )
+    if args.source is not None:
+        settings = msgspec.structs.replace(
+            settings, kafka=msgspec.structs.replace(settings.kafka, source=args.source)
         )
     if args.port is not None:
         settings = msgspec.structs.replace(

@@ -32,7 +32,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run until SIGTERM."""
     from dataflow import worker
+    from dataflow.observe.logs import configure as configure_logs
 
+    configure_logs(args.process)
     settings = read_resolved(args.resolved) if args.resolved else load_settings(args.config)
     url = store_url(settings)
     if not url:

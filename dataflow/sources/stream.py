@@ -23,6 +23,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from alerts.redis_link import RedisLink
 from dataflow.progress import Progress, number
 from dataflow.sources.files import RawItem
+from models.errors import SettingsError
 
 INPUT, CONTROL, JOURNAL = "in", "control", "journal"
 IDLE = dt.timedelta(milliseconds=2)
@@ -38,12 +39,16 @@ START = "0-0"
 
 
 class Packet(NamedTuple):
-    """One batch on its way through the flow. position: what to resume after. entered: enqueue times (ms)."""
+    """One batch on its way through the flow. position: what to resume after. entered: enqueue times (ms).
+
+    elsewhere: the entries are kept by another system than the store, and not ours to delete.
+    """
 
     items: list[RawItem]
     position: tuple[str, str]
     entered: list[int]
     control: bool = False
+    elsewhere: bool = False
 
 
 class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
@@ -115,7 +120,7 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
         pipe = client.pipeline(transaction=False)
         for lane, position in ((CONTROL, self._control), (INPUT, self._input)):
             pipe.xrange(self._key(lane), f"({position}", "+", count=self._batch)
-        controls, entries = map(_entries, pipe.execute())
+        controls, entries = map(entries_of, pipe.execute())
         if controls:
             with client.pipeline(transaction=True) as pipe:
                 for id_, _ in controls:
@@ -134,12 +139,12 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
         """What was journalled before a restart, in the same order."""
         control, after = self._journal[0]
         if number(after) > number(self._input):
-            entries = _entries(client.xrange(self._key(INPUT), f"({self._input}", after, count=self._batch))
+            entries = entries_of(client.xrange(self._key(INPUT), f"({self._input}", after, count=self._batch))
             if entries:
                 self._input = entries[-1][0]
                 return [self._packet(entries)]
         self._journal.popleft()
-        found = _entries(client.xrange(self._key(CONTROL), control, control))
+        found = entries_of(client.xrange(self._key(CONTROL), control, control))
         self._control = control
         return [self._packet(found, control=True)] if found else []
 
@@ -177,7 +182,12 @@ class StreamSource(FixedPartitionedSource[Packet, tuple[str, str]]):
     def build_part(
         self, step_id: str, for_part: str, resume_state: tuple[str, str] | None
     ) -> StatefulSourcePartition[Packet, tuple[str, str]]:
-        """Resume after `resume_state`, or from the beginning of the stream."""
+        """Resume after `resume_state`, or from the beginning of the stream. Raises SettingsError."""
+        if isinstance(resume_state, bytes):
+            raise SettingsError(
+                "this data directory was last used with a Kafka topic, whose records would be missed: set kafka.source "
+                "(or `tidegate up --source kafka://…`) again"
+            )
         link = RedisLink(self._url)
         return StreamPartition(
             link, self._prefix, self._batch, resume_state or (START, START), self._stopping, self._sleep_ms,
@@ -185,6 +195,6 @@ class StreamSource(FixedPartitionedSource[Packet, tuple[str, str]]):
         )  # fmt: skip
 
 
-def _entries(reply: list[tuple[bytes, dict[bytes, bytes]]]) -> list[tuple[str, bytes]]:
+def entries_of(reply: list[tuple[bytes, dict[bytes, bytes]]]) -> list[tuple[str, bytes]]:
     """(id, event line); an entry without the field `e` becomes an empty line, which the engine refuses by name."""
     return [(id_.decode(), fields.get(b"e", b"")) for id_, fields in reply]
