@@ -35,6 +35,7 @@ from dataflow.settings import Settings
 from dataflow.shedding import Shedding
 from dataflow.warming import warm_up
 from models.decision import DeadLetter
+from models.errors import TidegateError
 
 PARENT_FD = "TIDEGATE_PARENT_FD"
 RESTARTS = "TIDEGATE_RESTARTS"
@@ -79,6 +80,7 @@ def sealer(settings: Settings, ring: KeyRing) -> Callable[[DeadLetter], DeadLett
 
 def run_scorer(settings: Settings, url: str) -> None:
     """The Bytewax flow over the store at `url`, with recovery in the data directory."""
+    from bytewax.errors import BytewaxRuntimeError
     from bytewax.recovery import RecoveryConfig, init_db_dir
     from bytewax.testing import run_main
 
@@ -115,11 +117,18 @@ def run_scorer(settings: Settings, url: str) -> None:
         ),
         copy_of(settings, stop.is_set),
     )
-    run_main(  # type: ignore[no-untyped-call]
-        flow,
-        epoch_interval=timedelta(seconds=settings.flow.epoch_s),
-        recovery_config=RecoveryConfig(recovery, timedelta(0)),  # type: ignore[no-untyped-call]
-    )
+    try:
+        run_main(  # type: ignore[no-untyped-call]
+            flow,
+            epoch_interval=timedelta(seconds=settings.flow.epoch_s),
+            recovery_config=RecoveryConfig(recovery, timedelta(0)),  # type: ignore[no-untyped-call]
+        )
+    except BytewaxRuntimeError as error:
+        # Bytewax wraps what its parts raise: ours says what to do.
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, TidegateError):
+            cause = cause.__cause__
+        raise cause or error from None
 
 
 def run_learner(settings: Settings, url: str) -> None:

@@ -68,7 +68,7 @@ class Journal:
     def forget(self, before: str) -> None:
         """Drop entries that no checkpoint lies before any more."""
         with self._link.speaking() as client:
-            client.xtrim(f"{self._prefix}{JOURNAL}", minid=before, approximate=True, limit=0)
+            client.xtrim(f"{self._prefix}{JOURNAL}", minid=before, approximate=False)
 
     def read_before(self, positions: dict[str, str]) -> int:
         """How many entries of the store's lanes lie at or before `positions`, counted once, at the first start."""

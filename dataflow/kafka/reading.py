@@ -13,8 +13,8 @@ from dataflow.kafka.records import Record, first, in_order
 from dataflow.kafka.settings import Address
 from models.errors import TopicError
 
-HELD = 16
-"""Batches of records that are held at most."""
+HELD = 10_000
+"""Records that are held at most (and no fewer than two batches)."""
 STARVED_S = 1.0
 """How long the other partitions wait for one that has more and sends nothing: longer, and its brokers are away."""
 
@@ -34,12 +34,10 @@ class Reader:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._consumer, self._address, self._batch, self._skip_lost = consumer, address, batch, skip_lost
-        self._said, self._clock, self._kafka = said, clock, library()
+        self._said, self._clock, self._kafka, self._most = said, clock, library(), max(HELD, 2 * batch)
         self.offsets = dict(offsets)
         self._held: dict[int, deque[Record]] = {partition: deque() for partition in offsets}
-        # Where each partition is read on, and whether it has no more at present.
         self._fetched = dict(offsets)
-        self._at_end = dict.fromkeys(offsets, False)
         self._starved: float | None = None
         self.lost = 0
         """Records the brokers had deleted before they were read."""
@@ -50,7 +48,7 @@ class Reader:
 
         unbounded: also when as much is held as there may be.
         """
-        room = self._batch if unbounded else HELD * self._batch - sum(map(len, self._held.values()))
+        room = self._batch if unbounded else self._most - sum(map(len, self._held.values()))
         if room <= 0:
             return
         message = self._consumer.poll(wait_s)
@@ -61,7 +59,7 @@ class Reader:
             if one.error() is None:
                 self._keep(one)
             else:
-                self._hear(one.error(), one.partition())
+                self._hear(one.error(), one.partition(), one.offset())
 
     def take(self) -> list[Record]:
         """The next batch, in order; empty when there is none, or a partition with more has yet to show its next one."""
@@ -70,7 +68,7 @@ class Reader:
         now = self._clock()
         if any(not held and not self._ended(partition) for partition, held in self._held.items()):
             self._starved = now if self._starved is None else self._starved
-            full = sum(map(len, self._held.values())) >= HELD * self._batch
+            full = sum(map(len, self._held.values())) >= self._most
             if now - self._starved < STARVED_S and not full:
                 return []
         else:
@@ -104,13 +102,14 @@ class Reader:
         partition, offset = message.partition(), message.offset()
         record = Record(partition, offset, max(message.timestamp()[1], 0), message.value() or b"")
         self._held[partition].append(record)
-        self._fetched[partition], self._at_end[partition] = offset + 1, False
+        self._fetched[partition] = offset + 1
 
-    def _hear(self, error: Any, partition: int) -> None:
+    def _hear(self, error: Any, partition: int, offset: int) -> None:
         codes = self._kafka.KafkaError
         code = error.code()
         if code == codes._PARTITION_EOF:
-            self._at_end[partition] = True
+            # The offsets before it that held no record (a transaction's marker) are passed too.
+            self._fetched[partition] = max(self._fetched[partition], offset)
         elif code in (codes._AUTO_OFFSET_RESET, codes.OFFSET_OUT_OF_RANGE):
             self._gone(partition)
         elif error.fatal() or code in (
@@ -143,9 +142,8 @@ class Reader:
         self._consumer.seek(self._place(partition, low))
 
     def _ended(self, partition: int) -> bool:
-        # The end of a fetch tells the watermark at once; the mark of the end comes a fetch later, and is needed where
-        # the last offset of a partition holds no record (a transaction's marker).
-        return self._at_end[partition] or 0 <= self._high(partition) <= self._fetched[partition]
+        # A fetch tells where the partition ends; where no record stands at its end, the mark of the end comes later.
+        return 0 <= self._high(partition) <= self._fetched[partition]
 
     def _high(self, partition: int) -> int:
         return int(self._consumer.get_watermark_offsets(self._place(partition, 0), cached=True)[1])
