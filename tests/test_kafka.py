@@ -318,7 +318,9 @@ def test_the_door_writes_to_a_topic_keyed_by_customer(
     assert b"CANARY" not in b"".join(m.value() for m in taken)
     assert all(decode_event(m.value()).id.startswith("o-") for m in taken)
     assert all(m.key() == key_of(m.value()) for m in taken)
+    (tmp_path / "tidegate.toml").write_text("[kafka]\ntimeout_s = 0.5\n")
     assert cli.main(["ingest", "raw.jsonl", "--to", "kafka://127.0.0.1:1/door"]) == 2
+    assert "no broker answers within 0.5 s" in capsys.readouterr().err
     assert RedisStore(url).ping() > 0
 
 
