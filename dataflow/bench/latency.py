@@ -10,7 +10,7 @@ from dataflow.bench.flow import append
 from dataflow.bench.load import Load
 from dataflow.bench.loop import Loop
 from dataflow.bench.machine import machine
-from dataflow.bench.open_loop import OpenLoop
+from dataflow.bench.open_loop import OpenLoop, Timed, timed
 from dataflow.bench.plant import START_S, Plant, plant
 from dataflow.bench.workshop import workshop
 from dataflow.replay import BATCH
@@ -53,17 +53,17 @@ def latency(
         time.sleep(SETTLE_S)
         spent()
         left = max(5.0, seconds - spent())
-        ready = load.take(int(left * chosen) + BATCH)
+        ready = timed(load.take(int(left * chosen) + BATCH))
         loop_ = OpenLoop(works.link, chosen)
         at = 0
 
-        def more(count: int) -> list[bytes]:
+        def more(count: int) -> list[Timed]:
             nonlocal at
-            lines = ready[at : at + count]
-            at += len(lines)
+            events = ready[at : at + count]
+            at += len(events)
             if at % 1024 < count:
                 spent()
-            return lines
+            return events
 
         measured = max(5.0, min(left, seconds - spent()))
         loop_.run(more, measured)

@@ -31,6 +31,16 @@ class _Id(msgspec.Struct, gc=False):
 _ids = msgspec.json.Decoder(_Id)
 
 
+Timed = tuple[bytes, str | None]
+"""A protected event and, where a decision is owed, its id: taken apart before the clock runs."""
+
+
+def timed(lines: Sequence[bytes]) -> list[Timed]:
+    """Events ready to be sent."""
+    events = [(line, decode(line)) for line in lines]
+    return [(line, event.id if isinstance(event, Transaction) else None) for line, event in events]
+
+
 class OpenLoop:
     """Sends events at `rate` a second into the input stream of `link` and records latencies in µs."""
 
@@ -41,8 +51,8 @@ class OpenLoop:
         self._last = "0-0"
         self.sent = self.behind = 0
 
-    def run(self, more: Callable[[int], Sequence[bytes]], seconds: float) -> None:
-        """Keep to the timetable for so long, then wait for what is on its way. more(n): the next n events.
+    def run(self, more: Callable[[int], Sequence[Timed]], seconds: float) -> None:
+        """Keep to the timetable for so long, then wait for what is on its way. more(n): the next n events (`timed`).
 
         behind: events that the generator sent more than a look late, for want of processor time of its own.
         """
@@ -65,16 +75,15 @@ class OpenLoop:
                 self._look(client)
                 time.sleep(LOOK_S)
 
-    def _send(self, client: Any, lines: Sequence[bytes], started: float) -> None:
-        pipe = client.pipeline(transaction=False)
-        for line in lines:
+    def _send(self, client: Any, events: Sequence[Timed], started: float) -> None:
+        pipe, key, now = client.pipeline(transaction=False), f"{self._prefix}in", time.perf_counter()
+        for line, id_ in events:
             at = started + self.sent / self._rate
-            event = decode(line)
-            if isinstance(event, Transaction):
-                self._due[event.id] = at
-            self.behind += time.perf_counter() - at > 10 * LOOK_S
+            if id_ is not None:
+                self._due[id_] = at
+            self.behind += now - at > 10 * LOOK_S
             self.sent += 1
-            pipe.xadd(f"{self._prefix}in", {"e": line})
+            pipe.execute_command("XADD", key, "*", "e", line)
         pipe.execute()
 
     def _look(self, client: Any) -> None:

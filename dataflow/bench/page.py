@@ -63,7 +63,8 @@ def _latency(r: Result) -> str:
     most = f"; the most it took was {r['maximum_per_second']:,.0f}" if r["maximum_per_second"] else ""
     return (
         f"{r['rate']:,.0f} events a second for {r['measured_s']:g} s, beside {beside}{most}. "
-        f"Shed: {r['shed']}.\n\n" + _table(("percentile", "ms"), rows)
+        f"Shed: {r['shed']}. The generator was late with {r['behind']:,} of {r['events']:,} events; they count from when "
+        "they were due.\n\n" + _table(("percentile", "ms"), rows)
     )
 
 

@@ -21,7 +21,7 @@ from dataflow.replay import BATCH
 from dataflow.settings import Settings
 from models.engine import Engine
 
-TRAIN_SHARE, MOST_TRAIN_SHARE, STAGE_SHARE = 0.2, 0.5, 0.1
+TRAIN_SHARE, MOST_TRAIN_SHARE, STAGE_SHARE = 0.2, 0.6, 0.1
 LEAST_LAP, FIRST_LAP = 4096, 2048
 LAPS = 3
 
