@@ -193,7 +193,10 @@ class LearnerProcess:
             raise SnapshotError(
                 f"{self._path}: {error} - saved by another version; remove it to learn anew from the stream"
             ) from None
-        self._learner = OnlineLearner.from_state(saved.learner)
+        try:
+            self._learner = OnlineLearner.from_state(saved.learner)
+        except SnapshotError as error:
+            raise SnapshotError(f"{self._path}: {error}; remove the file to begin anew") from None
         self._cursor, self._version, self._told = saved.cursor, saved.version, saved.told
 
     def _beat(self, now: int) -> None:

@@ -252,7 +252,10 @@ class OnlineLearner:
         """
         start = len(_MAGIC) + 1
         if len(data) < start or not data.startswith(_MAGIC):
-            raise SnapshotError(f"{len(data)} bytes are no learner state of format {_MAGIC.decode()}")
+            raise SnapshotError(
+                f"{len(data)} bytes are no learner state of format {_MAGIC.decode()}: saved by another version? learn "
+                "again from the recorded stream"
+            )
         end = start + data[start - 1]
         release = data[start:end].decode("ascii", "replace")
         if release != river_version:

@@ -190,6 +190,12 @@ def test_what_does_not_fit_is_refused_with_a_remedy(url: str, tmp_path: Path) ->
     (tmp_path / "old" / "learner.state").write_bytes(signer.sign(body) + body)
     with pytest.raises(SnapshotError, match="another version"):
         process(url, tmp_path / "old")
+    body = msgspec.msgpack.encode({"cursor": "0-0", "learner": b"TGLEARN1", "version": "", "told": 0})
+    (tmp_path / "old" / "learner.state").write_bytes(signer.sign(body) + body)
+    with pytest.raises(
+        SnapshotError, match=r"learner\.state: 8 bytes are no learner state .* remove the file"
+    ):
+        process(url, tmp_path / "old")
 
 
 # The store and the command
