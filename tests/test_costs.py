@@ -13,10 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard import charts
+from dashboard import model_charts
 from dataflow.settings import load_settings
+from models.alert_threshold import AlertThreshold
 from models.costs import DAY_MS, AlertBudget, CostMatrix, CostSettings, CostWindow, trade_off
 from models.errors import SettingsError
+from models.risk import Thresholds
 
 # Eighths are exact in binary, so brute force over fractions and the arrays must agree to the last bit.
 eighths = st.integers(0, 8).map(lambda n: n / 8)
@@ -201,20 +203,22 @@ def test_settings_come_through(tmp_path: Path) -> None:
     assert (costs.window_days, costs.matrix.review, costs.budget.per_day) == (7.0, 2.5, 40.0)
 
 
-NAMES = {name: name for name in ("cost", "recall", "precision", "alerts", "share", "best", "now")}
+NAMES = {name: name for name in ("cost", "over", "recall", "precision", "alerts", "share", "best", "now")}
 
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_the_chart_shows_the_curve_and_marks_the_best_point(dark: bool) -> None:
-    found = window_of(drawn(4000)).trade_off()
-    figure = charts.cost_trade_off(found, 0.35, NAMES, dark)
+    rows = drawn(4000)
+    threshold = AlertThreshold(CostSettings(), Thresholds(), by_cost=False)
+    for key, (time, risk, amount, fraud) in enumerate(rows):
+        threshold.add(time, risk, amount, fraud, 1.0, key)
+    found, curve = window_of(rows).trade_off(), threshold.curve()
+    assert curve is not None
+    figure = model_charts.cost_trade_off(curve, NAMES, dark)
     cost = figure.data[0]
-    assert len(cost.x) <= charts.MOST_POINTS + 2
     assert found.alerts_per_day[found.best] in list(cost.x)
     assert min(cost.y) == found.cost_per_day[found.best]
     assert [trace.name for trace in figure.data] == ["cost", "recall", "precision"]
     texts = " ".join(str(note.text) for note in figure.layout.annotations)
     assert "best" in texts
-    assert "now 0.35" in texts
-    empty = charts.cost_trade_off(CostWindow(CostSettings()).trade_off(), 0.35, NAMES, dark)
-    assert list(empty.data[0].y) == [0.0]
+    assert f"now {curve.in_force:.2f}" in texts
