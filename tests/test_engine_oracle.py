@@ -209,13 +209,21 @@ _plans = st.one_of(
 )
 
 
+_listed_plans = st.one_of(
+    st.tuples(st.just("pay"), _payments),
+    st.tuples(st.just("measure"), st.tuples(st.just("L"), st.sampled_from([0, HOUR, 9 * DAY]), _listings)),
+)
+
+
 @st.composite
-def hostile(draw: st.DrawFn, most: int = 45) -> list[Entry]:
+def hostile(
+    draw: st.DrawFn, most: int = 45, plans: st.SearchStrategy[tuple[str, Any]] = _plans
+) -> list[Entry]:
     """A little stream with few entities: late, repeated, altered, refused, undecodable, with missing fields."""
     events: list[AnyEvent | bytes] = []
     now = START
     for number, (kind, plan) in enumerate(
-        draw(st.lists(st.tuples(st.just(0), _plans).map(lambda p: p[1]), min_size=1, max_size=most))
+        draw(st.lists(st.tuples(st.just(0), plans).map(lambda p: p[1]), min_size=1, max_size=most))
     ):
         now += draw(_STEP)
         times: dict[str, Any] = {
@@ -454,6 +462,15 @@ def test_no_decision_looks_ahead(entries: list[Entry], end: int) -> None:
 CAREFUL = msgspec.structs.replace(
     TIGHT, thresholds=Thresholds(medium=0.0005, high=0.001, critical=0.0015), exploration=0.5
 )
+
+
+@QUICK
+@given(hostile(plans=_listed_plans), st.sampled_from(BATCHES))
+def test_lists_agree_with_the_oracle(entries: list[Entry], batch: int) -> None:
+    """Many entries at once, where every payment would be declined by the models: an allow shows."""
+    strict = msgspec.structs.replace(CAREFUL, exploration=0.0)
+    output = run(engine := engine_of(strict), entries, batch)
+    check(entries, engine, oracle_of(strict), output)
 
 
 @QUICK
