@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from alerts import jobs
 from alerts.jobs import Change, Job
 
 
-class JobSteps:
+class JobSteps(ABC):
     """See alerts.jobs.Jobs. A store gives the two it stands on."""
 
+    @abstractmethod
     def job(self, job_id: str) -> Job | None:
         """The job as it is."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _waiting(self) -> list[Job]:
         """Jobs that are not finished (finished ones may be among them), the oldest first."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _change_job(self, job_id: str, change: Change, result: str = "") -> Job | None:
         """Apply a change, with the result to keep, to the job as it is; None when it does not fit. Audits an end."""
-        raise NotImplementedError
 
     def take_job(self, worker: str, now: int, lease_ms: int) -> Job | None:
         for job in self._waiting():

@@ -13,7 +13,7 @@ from dataflow.bench.flow import Runner
 from dataflow.bench.growth import growth
 from dataflow.bench.latency import latency
 from dataflow.bench.load import Load
-from dataflow.bench.loop import STAGES, Loop, items_of
+from dataflow.bench.loop import STAGES, Loop, Spent, items_of, trained
 from dataflow.bench.page import page
 from dataflow.bench.parts import BATCHES, Parts, costs, measured
 from dataflow.bench.passthrough import PassThrough
@@ -153,7 +153,7 @@ def test_costs_name_every_part() -> None:
     assert sum(features["groups"].values()) == pytest.approx(each, rel=1e-3)
     assert features["rows"] > 64 * BATCHES
     shown(["features"], features)
-    parts = Parts(Settings(), lambda _: True)
+    parts = Parts(trained(Settings(), Spent(lambda _: None), 0.0, 0.0))
     rules, models = (costs(run(), parts.rows, lambda: False) for run in (parts.rules, parts.models))
     assert set(rules) == {*(rule.id for rule in default_pack().rules), "pack"}
     assert models.keys() == {"linear", "forest", "boosted", "half_space", "score", "explain"}

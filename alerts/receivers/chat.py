@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -86,8 +87,9 @@ class Chat(HttpReceiver):
     def _address(self, now: int) -> str:
         return self._url
 
+    @abstractmethod
     def _body(self, head: str, text: str, now: int) -> dict[str, Any]:
-        raise NotImplementedError
+        """The body to post. head: one line; text: the rest; now: ms."""
 
 
 class Slack(Chat):

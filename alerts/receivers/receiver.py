@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Literal, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
@@ -36,15 +37,15 @@ class Receiver(Protocol):
         """What the answer means for this message and for the others."""
 
 
-class HttpReceiver:
+class HttpReceiver(ABC):
     """A receiver that is one POST; a subclass says what is posted."""
 
     spec: Spec
     place: str
 
+    @abstractmethod
     def prepare(self, message: Message, now: int) -> Outgoing:
         """The request of one attempt. Pure."""
-        raise NotImplementedError
 
     def send(self, message: Message, now: int, wire: Wire) -> Answer:
         return post(wire.client, self.prepare(message, now), wire.resolve)

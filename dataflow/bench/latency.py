@@ -8,7 +8,7 @@ from typing import Any
 
 from dataflow.bench.flow import append
 from dataflow.bench.load import Load
-from dataflow.bench.loop import Loop
+from dataflow.bench.loop import Spent, trained
 from dataflow.bench.machine import machine
 from dataflow.bench.open_loop import OpenLoop, Timed, timed
 from dataflow.bench.plant import START_S, Plant, plant
@@ -30,16 +30,9 @@ def latency(
 
     rate: transactions and other events a second; None is half of the measured maximum. console: run the console too.
     """
-    started = time.perf_counter()
-
-    def spent() -> float:
-        elapsed = time.perf_counter() - started
-        progress(elapsed)
-        return elapsed
-
-    load = Load()
-    loop = Loop(settings, load)
-    loop.train(lambda: spent() > seconds * (TRAIN_SHARE if loop.trained else MOST_TRAIN_SHARE))
+    spent = Spent(progress)
+    loop = trained(settings, spent, seconds * TRAIN_SHARE, seconds * MOST_TRAIN_SHARE)
+    load = loop.load
     with workshop() as (url, directory), plant(url, directory, settings) as works:
         works.serve(loop.engine.snapshot)
         for name in ("learner", "sender", "clerk", "scorer"):
@@ -81,7 +74,7 @@ def latency(
         "machine": machine(),
         "console": console,
         "trained": loop.trained,
-        "seconds": round(time.perf_counter() - started, 2),
+        "seconds": round(spent(), 2),
     }
 
 

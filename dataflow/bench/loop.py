@@ -37,6 +37,18 @@ STAGES = (
 write: encoding; what the store adds is in the figures of the flow."""
 
 
+class Spent:
+    """Seconds since it was made; every call tells `progress` as well."""
+
+    def __init__(self, progress: Callable[[float], None]) -> None:
+        self._progress, self._started = progress, time.perf_counter()
+
+    def __call__(self) -> float:
+        elapsed = time.perf_counter() - self._started
+        self._progress(elapsed)
+        return elapsed
+
+
 class Stages:
     """CPU time of this thread by stage; `told` at the end of each, in any order."""
 
@@ -59,7 +71,7 @@ class Loop:
     """One engine that has seen the load's stream so far. trained: whether it serves a model of some size."""
 
     def __init__(self, settings: Settings, load: Load) -> None:
-        self._settings, self._load = settings, load
+        self._settings, self.load = settings, load
         # Unlabelled payments settle after a simulated hour, so that there is something to learn from so soon.
         self.engine = engine_of(
             settings, learn_inline=True, settle_after_ms=SETTLE_AFTER_MS, negative_rate=0.3
@@ -69,14 +81,14 @@ class Loop:
     def train(self, until: Callable[[], bool]) -> None:
         """Run on, learning, while until() is False; then stop learning, as the live scorer does not learn either."""
         while not until():
-            output = self.engine.step(items_of(self._load.take(BATCH)))
+            output = self.engine.step(items_of(self.load.take(BATCH)))
             if output.published:
                 self.trained = len(decode(output.published[-1]).boosted.feature) >= GROWN
         self.engine.learner = None
 
     def stages(self, events: int) -> dict[str, float]:
         """Microseconds of CPU time an event by STAGES over the next `events`; deciding without enrichment."""
-        clock, engine, load = Stages(), self.engine, self._load
+        clock, engine, load = Stages(), self.engine, self.load
         spent, seen, done = load.protect_s, load.events, 0
         engine.stage = clock.told
         engine.settings = msgspec.structs.replace(engine.settings, evidence=False)
@@ -118,3 +130,10 @@ def items_of(lines: Sequence[bytes]) -> list[RawItem]:
 
 def silent(_: str) -> None:
     """Nobody listens to the stages."""
+
+
+def trained(settings: Settings, spent: Spent, usual_s: float, most_s: float) -> Loop:
+    """A loop over a new load that has trained for `usual_s`, or up to `most_s` where its model is still small."""
+    loop = Loop(settings, Load())
+    loop.train(lambda: spent() > (usual_s if loop.trained else most_s))
+    return loop

@@ -9,8 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from dataflow.bench.load import Load
-from dataflow.bench.loop import Loop, items_of
+from dataflow.bench.loop import Loop, Spent, items_of, trained
 from dataflow.bench.machine import machine
 from dataflow.replay import BATCH
 from dataflow.settings import Settings
@@ -30,16 +29,12 @@ Part = tuple[str, Callable[[], object]]
 class Parts:
     """Batches of a simulated stream as the engine decided them, with a trained model."""
 
-    def __init__(self, settings: Settings, until: Callable[[bool], bool]) -> None:
-        """until: whether to stop learning, given whether a model of some size is there."""
-        load = Load()
-        loop = Loop(settings, load)
-        loop.train(lambda: until(loop.trained))
+    def __init__(self, loop: Loop) -> None:
         self.engine, self.trained = loop.engine, loop.trained
         self.batches: list[Judged] = []
         self.engine.beside = self.batches.append
         while len(self.batches) < BATCHES:
-            self.engine.step(items_of(load.take(BATCH)))
+            self.engine.step(items_of(loop.load.take(BATCH)))
         self.rows = sum(len(batch.made) for batch in self.batches)
 
     def features(self) -> list[Part]:
@@ -95,14 +90,8 @@ def measured(
     what: str, settings: Settings, seconds: float, progress: Callable[[float], None]
 ) -> dict[str, Any]:
     """`microseconds` by part (features: also by entity) for what = features, rules or models."""
-    started = time.perf_counter()
-
-    def spent() -> float:
-        elapsed = time.perf_counter() - started
-        progress(elapsed)
-        return elapsed
-
-    parts = Parts(settings, lambda ok: spent() > seconds * (TRAIN_SHARE if ok else MOST_TRAIN_SHARE))
+    spent = Spent(progress)
+    parts = Parts(trained(settings, spent, seconds * TRAIN_SHARE, seconds * MOST_TRAIN_SHARE))
     run = {"features": parts.features, "rules": parts.rules, "models": parts.models}[what]()
     each = costs(run, parts.rows, lambda: spent() < seconds * 0.95)
     result: dict[str, Any] = {"microseconds": each}
@@ -116,7 +105,7 @@ def measured(
         "rows": parts.rows,
         "trained": parts.trained,
         "machine": machine(),
-        "seconds": round(time.perf_counter() - started, 2),
+        "seconds": round(spent(), 2),
     }
 
 

@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,7 @@ from typing import Any
 import msgspec
 
 from alerts.custody.private_files import replace_private
-from dataflow.bench.load import Load
-from dataflow.bench.loop import Loop
+from dataflow.bench.loop import Spent, trained
 from dataflow.bench.machine import machine
 from dataflow.settings import Settings
 from models.errors import SettingsError
@@ -49,16 +47,9 @@ def scale(
     settings: Settings, seconds: float, progress: Callable[[float], None], workers: int = WORKERS
 ) -> dict[str, Any]:
     """See the module's docstring; takes about `seconds`, and longer where starting the processes alone does."""
-    started = time.perf_counter()
-
-    def spent() -> float:
-        elapsed = time.perf_counter() - started
-        progress(elapsed)
-        return elapsed
-
-    load = Load()
-    loop = Loop(settings, load)
-    loop.train(lambda: spent() > seconds * (TRAIN_SHARE if loop.trained else MOST_TRAIN_SHARE))
+    spent = Spent(progress)
+    loop = trained(settings, spent, seconds * TRAIN_SHARE, seconds * MOST_TRAIN_SHARE)
+    load = loop.load
     with tempfile.TemporaryDirectory(prefix="tidegate-scale-") as name:
         folder = Path(name)
         lines, began = [served(loop.engine.snapshot, folder)], spent()
@@ -84,7 +75,7 @@ def scale(
         "laps": len(laps[1]),
         "trained": loop.trained,
         "machine": machine(),
-        "seconds": round(time.perf_counter() - started, 2),
+        "seconds": round(spent(), 2),
     }
 
 

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dataflow.bench.flow import Lap, Runner
-from dataflow.bench.load import Load
-from dataflow.bench.loop import Loop
+from dataflow.bench.loop import Loop, Spent, trained
 from dataflow.bench.machine import machine
 from dataflow.bench.passthrough import PassThrough
 from dataflow.bench.workshop import workshop
@@ -32,16 +31,9 @@ def throughput(settings: Settings, seconds: float, progress: Callable[[float], N
     A fifth of the time goes to learning a model (up to a half until there is one), a tenth to the stages of the loop,
     the rest to the laps; the first of each flow warms it up and does not count.
     """
-    started = time.perf_counter()
-
-    def spent() -> float:
-        elapsed = time.perf_counter() - started
-        progress(elapsed)
-        return elapsed
-
-    load = Load()
-    loop = Loop(settings, load)
-    loop.train(lambda: spent() > seconds * (TRAIN_SHARE if loop.trained else MOST_TRAIN_SHARE))
+    spent = Spent(progress)
+    loop = trained(settings, spent, seconds * TRAIN_SHARE, seconds * MOST_TRAIN_SHARE)
+    load = loop.load
     began, seen = spent(), load.events
     stages: dict[str, float] = {}
     while not stages or spent() - began < seconds * STAGE_SHARE:
@@ -83,7 +75,7 @@ def throughput(settings: Settings, seconds: float, progress: Callable[[float], N
         "rules": len(loop.engine.pack.rules),
         "features": len(loop.engine.settings.features),
         "trained": loop.trained,
-        "seconds": round(time.perf_counter() - started, 2),
+        "seconds": round(spent(), 2),
     }
 
 

@@ -15,13 +15,13 @@ from alerts.redis_store import RedisStore
 from dataflow.progress import Position, Progress, at_or_before
 from dataflow.scoring import Written, now_ms
 from dataflow.sinks.durable import Durable
+from dataflow.sinks.latencies import Latencies
 from models.errors import StoreError
 from models.events import encode
 from models.features import INDEX
 from models.similar import packed
 
 KEPT_EXAMPLES = 500_000
-KEPT_LATENCIES = 4096
 EPOCHS_KEPT = 4
 BEAT_MS = 1000
 _AMOUNT = INDEX["amount_usd"]
@@ -44,7 +44,7 @@ class StoreSinkPartition(StatefulSinkPartition[Written, list[list[str]]]):
         self._store = RedisStore(url, prefix, keep_decisions=keep_decisions)
         self._link = RedisLink(url)
         self._prefix, self._restarts = prefix, restarts
-        self._latencies: deque[int] = deque(maxlen=KEPT_LATENCIES)
+        self._latencies = Latencies()
         self._positions: deque[Position] = deque(maxlen=EPOCHS_KEPT)
         self._position: Position = ("", "")
         self._progress, self._packets = progress, 0
@@ -71,7 +71,7 @@ class StoreSinkPartition(StatefulSinkPartition[Written, list[list[str]]]):
             now = now_ms()
             if written.obeyed:
                 self._store.note_effects(written.obeyed, now)
-            self._latencies.extend(max(now - entered, 0) for entered in written.entered)
+            self._latencies.add(now, written.entered)
             self._position, self._packets = written.position, written.packets
             lane = "control" if written.control else "in"
             self._unsafe[-1] += [f"{lane} {id_}" for id_ in written.unsafe]
@@ -166,7 +166,6 @@ class StoreSinkPartition(StatefulSinkPartition[Written, list[list[str]]]):
 
     def _beat(self, written: Written, now: int) -> None:
         seconds = (now - self._rate_since) / 1000
-        ordered = np.sort(np.array(self._latencies, dtype=np.int64)) if self._latencies else np.zeros(1)
         with self._link.speaking() as client:
             waiting = int(client.xlen(f"{self._prefix}in"))
         last = written.commit.decisions[-1] if written.commit.decisions else None
@@ -178,8 +177,7 @@ class StoreSinkPartition(StatefulSinkPartition[Written, list[list[str]]]):
                 "status": "live", "pid": os.getpid(), "restarts": self._restarts,
                 "rate": round(self._decided / seconds, 1) if seconds > 0 else 0.0,
                 "lag": round(max(now - max(written.entered, default=now), 0) / 1000, 3),
-                "latency_p50_ms": float(_at(ordered, 0.5)), "latency_p99_ms": float(_at(ordered, 0.99)),
-                "position": written.position[0],
+                **self._latencies.percentiles(now), "position": written.position[0],
                 "stream_length": waiting, "model": self._model,
                 "shed": written.shed.left or "nothing", "shed_decisions": written.shed_decisions,
             },
@@ -234,10 +232,6 @@ def _behind(entry: str, position: Position) -> bool:
     lane, id_ = entry.split()
     there = position[1 if lane == "control" else 0]
     return bool(there) and at_or_before(id_, there)
-
-
-def _at(ordered: Any, share: float) -> float:
-    return float(ordered[min(int(share * len(ordered)), len(ordered) - 1)])
 
 
 def _model_of(decision: bytes) -> str:
