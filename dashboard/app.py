@@ -7,13 +7,14 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import theme
+from dashboard.banner import banner
 from dashboard.desk import LANGUAGES, settings
 from dashboard.text import translator
 from models.errors import SettingsError
 
 HERE = Path(__file__).parent
 # The folder is not called `pages`: Streamlit runs such files without this frame when a link opens one.
-PAGES = ("overview", "queue", "monitoring", "models")
+PAGES = ("overview", "queue", "incidents", "monitoring", "models")
 
 
 def main() -> None:
@@ -48,6 +49,7 @@ def main() -> None:
         )
         with st.popover(f"{t('app.actor')}: {st.session_state['actor']}"):
             st.text_input(t("app.actor"), key="actor", max_chars=64, help=t("app.actor_help"))
+    banner()
     page.run()
 
 

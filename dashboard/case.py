@@ -10,6 +10,7 @@ from alerts.alert import Alert
 from alerts.store import Conflict
 from dashboard import charts, measures, theme
 from dashboard.data import LEASE_MS
+from dashboard.declaring import escalate_control
 from dashboard.desk import Desk
 from dashboard.evidence import draw_evidence
 from dashboard.formats import amount_of, short, usd, utc, utc_html
@@ -121,6 +122,7 @@ def _keys(here: Desk, alert: Alert, down: bool) -> None:
             t("verb.undo"), shortcut="U", key="undo", help=t("verb.undo_help"), on_click=undo,
             disabled=down or deed is None,
         )  # fmt: skip
+        escalate_control(here, alert, down)
 
 
 def _why(here: Desk, case: Case) -> None:

@@ -1,4 +1,4 @@
-"""The read model: the only file of the console that touches the store.
+"""The read model: this file and incident_data.py, and no other, touch the store.
 
 Each page asks for one reading, taken at most once a second for all open tabs together. When the store
 cannot be reached the last good reading is kept, with the time it was taken and the reason; pages show
@@ -76,7 +76,7 @@ class ReadModel:
 
     def pulse(self) -> Reading[Pulse]:
         """Stream time and the processes' beats."""
-        return self._read("pulse", _pulse)
+        return self.read("pulse", _pulse)
 
     def overview(self, span_ms: int) -> Reading[Overview]:
         """The Overview page over the last `span_ms` of the stream's own time."""
@@ -91,7 +91,7 @@ class ReadModel:
                 minutes=_minutes(store, pulse.stream_time, span_ms),
             )
 
-        return self._read(f"overview:{span_ms}", take)
+        return self.read(f"overview:{span_ms}", take)
 
     def queue(self, view: str, rule: str = "") -> Reading[list[Alert]]:
         """Alerts of a view, in the order in which to work: risk × amount, or newest for what is resolved.
@@ -106,15 +106,15 @@ class ReadModel:
             found = store.alerts(VIEWS[view], sort, SEARCHED)
             return [a for a in found if any(hit.id == rule for hit in a.decision.rules)][:QUEUE_LENGTH]
 
-        return self._read(f"queue:{view}:{rule}", take)
+        return self.read(f"queue:{view}:{rule}", take)
 
     def case(self, alert_id: str) -> Reading[Case | None]:
         """One alert and what is linked to it; the inner None: there is no such alert."""
-        return self._read(f"case:{alert_id}", lambda store: _case(store, alert_id))
+        return self.read(f"case:{alert_id}", lambda store: _case(store, alert_id))
 
     def similar(self, decision: Decision) -> Reading[list[SimilarFraud] | None]:
         """Confirmed frauds like a payment, nearest first; the inner None: its features or its model are not kept."""
-        return self._read(
+        return self.read(
             f"similar:{decision.id}:{decision.versions.model}",
             lambda store: lookalikes(store, decision),
             SIMILAR_FRESH_S,
@@ -136,7 +136,7 @@ class ReadModel:
                 minutes=_minutes(store, pulse.stream_time, 3_600_000),
             )
 
-        return self._read("monitoring", take)
+        return self.read("monitoring", take)
 
     def models(self) -> Reading[Models]:
         """The Models page: what the learner tells."""
@@ -144,7 +144,7 @@ class ReadModel:
         def take(store: Store) -> Models:
             return Models(_pulse(store), store.learner_report(), store.model_changes())
 
-        return self._read("models", take, MODELS_FRESH_S)
+        return self.read("models", take, MODELS_FRESH_S)
 
     def rules(self, days: int, settle_after_ms: int) -> Reading[Rules]:
         """The rules over the last `days` days of the stream's own time, the running one included."""
@@ -164,21 +164,21 @@ class ReadModel:
             }
             return Rules(pulse, rows, daily, starts)
 
-        return self._read(f"rules:{days}", take, MODELS_FRESH_S)
+        return self.read(f"rules:{days}", take, MODELS_FRESH_S)
 
     def backtests(self) -> Reading[Backtests]:
         """The jobs asked for and the recordings there are."""
-        return self._read(
+        return self.read(
             "backtests", lambda store: Backtests(_pulse(store), store.jobs(JOBS_SHOWN), store.recordings())
         )
 
     def job(self, job_id: str) -> Reading[Job | None]:
         """One job; the inner None: there is no such job (any more)."""
-        return self._read(f"job:{job_id}", lambda store: store.job(job_id))
+        return self.read(f"job:{job_id}", lambda store: store.job(job_id))
 
     def job_result(self, job_id: str) -> Reading[dict[str, Any]]:
         """What came of a job that is done; it does not change any more. {}: it is not kept."""
-        return self._read(
+        return self.read(
             f"result:{job_id}",
             lambda store: msgspec.json.decode(store.job_result(job_id) or "{}", type=dict[str, Any]),
             RESULT_FRESH_S,
@@ -188,50 +188,49 @@ class ReadModel:
 
     def claim(self, alert_id: str, actor: str, role: str) -> Alert | Conflict:
         """Take the alert for five minutes; Conflict: somebody else holds it, or it is resolved."""
-        return self._write(lambda store: store.claim(alert_id, actor, self._clock(), LEASE_MS, role))
+        return self.write(lambda store: store.claim(alert_id, actor, self._clock(), LEASE_MS, role))
 
     def resolve(
         self, alert_id: str, version: int, verdict: Verdict, actor: str, role: str
     ) -> Alert | Conflict:
         """Give a verdict; it goes back into the stream as labels."""
-        return self._write(
-            lambda store: store.resolve(alert_id, version, verdict, actor, self._clock(), role)
-        )
+        return self.write(lambda store: store.resolve(alert_id, version, verdict, actor, self._clock(), role))
 
     def set_status(
         self, alert_id: str, version: int, status: Status, actor: str, role: str
     ) -> Alert | Conflict:
         """Escalate, snooze or reopen."""
-        return self._write(
+        return self.write(
             lambda store: store.set_status(alert_id, version, status, actor, self._clock(), role)
         )
 
     def undo(self, alert_id: str, version: int, actor: str, role: str) -> Alert | Conflict:
         """Take back a verdict; the opposite label follows as a correction."""
-        return self._write(lambda store: store.undo(alert_id, version, actor, self._clock(), role))
+        return self.write(lambda store: store.undo(alert_id, version, actor, self._clock(), role))
 
     def choose_champion(self, name: str, reason: str, actor: str, role: str) -> str:
         """Pin a candidate, or end the pin (AUTOMATIC); its place in the control lane. Raises SettingsError too."""
-        return self._write(lambda store: choose_champion(store, name, actor, role, reason, self._clock()))
+        return self.write(lambda store: choose_champion(store, name, actor, role, reason, self._clock()))
 
     def trust_labels(self, name: str, reason: str, actor: str, role: str) -> str:
         """Learn from a source of labels as usual again; its place in the control lane. Raises SettingsError too."""
-        return self._write(lambda store: trust_labels(store, name, actor, role, reason, self._clock()))
+        return self.write(lambda store: trust_labels(store, name, actor, role, reason, self._clock()))
 
     def request_job(self, request: Request, actor: str, role: str, key: str) -> Job:
         """Ask for a job; the key makes it one however often it is pressed. Raises JobError too."""
-        return self._write(lambda store: store.request_job(request, actor, role, key, self._clock()))
+        return self.write(lambda store: store.request_job(request, actor, role, key, self._clock()))
 
     def cancel_job(self, job_id: str, actor: str, role: str) -> bool:
         """End a job that waits or runs; False: it was over. Raises JobError too."""
-        return self._write(lambda store: store.cancel_job(job_id, actor, role, self._clock()))
+        return self.write(lambda store: store.cancel_job(job_id, actor, role, self._clock()))
 
     def _connected(self) -> Store:
         if self._store is None:
             self._store = self._open_store()
         return self._store
 
-    def _write(self, call: Callable[[Store], T]) -> T:
+    def write(self, call: Callable[[Store], T]) -> T:
+        """Change something; what was read before is read anew. Raises StoreError, and what the call raises."""
         with self._lock:
             try:
                 return call(self._connected())
@@ -239,7 +238,8 @@ class ReadModel:
                 # What was read before the change is old now, also for the other tabs.
                 self._kept = {key: (0.0, reading) for key, (_, reading) in self._kept.items()}
 
-    def _read(self, key: str, take: Callable[[Store], T], fresh_s: float = 0.0) -> Reading[T]:
+    def read(self, key: str, take: Callable[[Store], T], fresh_s: float = 0.0) -> Reading[T]:
+        """The reading under `key`, taken anew when it is older than FRESH_S and `fresh_s`."""
         with self._lock:
             taken, kept = self._kept.get(key, (0.0, Reading[object](None, 0)))
             if taken and time.monotonic() - taken < max(fresh_s, FRESH_S):

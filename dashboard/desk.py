@@ -12,9 +12,11 @@ from typing import Any, cast
 
 import streamlit as st
 
+from alerts.emergency.settings import EmergencySettings
 from alerts.store import Store
 from dashboard import data, theme
 from dashboard.formats import age, utc
+from dashboard.incident_data import IncidentData
 from dashboard.measures import beat_time, mode_of
 from dashboard.readings import Pulse, Reading
 from dashboard.settings import ConsoleSettings, Language, load_settings
@@ -41,6 +43,13 @@ def read_model(url: str) -> data.ReadModel:
     return data.ReadModel(opened, lambda: int(time.time() * 1000))
 
 
+@st.cache_resource
+def incident_data(url: str) -> IncidentData:
+    """One read model of incidents for all sessions."""
+    found = settings()
+    return IncidentData(read_model(url), EmergencySettings(found.plans), found.notices)
+
+
 @dataclass(frozen=True)
 class Desk:
     """See the module's docstring. timezone: the reader's, for times on hover."""
@@ -49,6 +58,7 @@ class Desk:
     language: Language
     settings: ConsoleSettings
     model: data.ReadModel
+    response: IncidentData
     actor: str
     role: str
     frozen: bool
@@ -78,6 +88,7 @@ def desk() -> Desk:
         language=language,
         settings=found,
         model=read_model(found.store_url),
+        response=incident_data(found.store_url),
         actor=str(st.session_state.get("actor") or found.actor).strip()[:64] or "analyst",
         role=found.role,
         frozen=bool(st.session_state.get("freeze")),

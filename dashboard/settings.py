@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import msgspec
 
 from alerts.lifecycle import FourEyes
+from alerts.notices.facts import Profile
 from alerts.rights import Role
 from models.errors import SettingsError
 
@@ -52,6 +53,7 @@ class Acknowledge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """See the module's docstring. rules: path of the rule pack to show runbooks of; None: the default.
 
+    plans: folder of the emergency plan; empty: the examples that ship. notices: whom we owe notices of incidents.
     settle_after_ms: time after which an unlabelled payment counts as legitimate.
     freeze: no live refresh and the stream's clock instead of the wall clock, for repeatable pictures.
     """
@@ -65,6 +67,8 @@ class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sla_minutes: Acknowledge = Acknowledge()
     four_eyes: FourEyes = FourEyes()
     rules: str | None = None
+    plans: str = ""
+    notices: Profile = Profile()
     settle_after_ms: int = 864_000_000
     freeze: bool = False
 

@@ -8,9 +8,35 @@ from __future__ import annotations
 from typing import Protocol
 
 from dashboard.settings import Language
-from dashboard.words import backtests, case, frame, models, monitoring, names, overview, queue, rules
+from dashboard.words import (
+    backtests,
+    case,
+    containing,
+    frame,
+    incidents,
+    models,
+    monitoring,
+    names,
+    overview,
+    queue,
+    reviewing,
+    rules,
+)
 
-PLACES = (frame, overview, queue, case, monitoring, models, rules, backtests, names)
+PLACES = (
+    frame,
+    overview,
+    queue,
+    case,
+    incidents,
+    containing,
+    reviewing,
+    monitoring,
+    models,
+    rules,
+    backtests,
+    names,
+)
 EN: dict[str, str] = {key: pair[0] for place in PLACES for key, pair in place.WORDS.items()}
 ZH: dict[str, str] = {key: pair[1] for place in PLACES for key, pair in place.WORDS.items()}
 

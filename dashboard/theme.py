@@ -100,5 +100,12 @@ dl.tg-facts {{ display: grid; margin: 0; padding: 0; grid-template-columns: max-
 .tg-facts dt {{ opacity: .72; font-weight: 400; }}
 .tg-rule {{ margin-bottom: .6rem; font-size: .92rem; }}
 .tg-head {{ font-weight: 650; font-size: .95rem; padding-top: .2rem; }}
+.tg-banner {{ border: 2px solid {VERMILION}; border-left-width: 10px; border-radius: .3rem; padding: .3rem .7rem;
+             font-weight: 600; overflow-wrap: anywhere; }}
+.tg-banner-waits {{ border-color: {ORANGE}; border-style: dashed; font-weight: 500; }}
+.tg-late {{ color: {VERMILION}; font-weight: 700; }}
+.tg-soon {{ color: {ORANGE}; font-weight: 700; }}
+.tg-done {{ color: {GREEN}; font-weight: 700; }}
+.tg-card {{ border-top: 1px solid rgba(128,128,128,.35); padding-top: .4rem; }}
 time {{ cursor: help; border-bottom: 1px dotted currentColor; }}
 </style>"""

@@ -188,6 +188,7 @@ def console_settings(settings: Settings, path: Path) -> None:
         "role": settings.console.role, "four_eyes": msgspec.to_builtins(settings.four_eyes),
         "thresholds": {"medium": edges.medium, "high": edges.high, "critical": edges.critical},
         "rules": str(Path(settings.rules).absolute()) if settings.rules else None,
-        "settle_after_ms": settings.engine.settle_after_ms,
+        "settle_after_ms": settings.engine.settle_after_ms, "plans": str(settings.emergency.folder),
+        "notices": msgspec.to_builtins(settings.notices),
     }  # fmt: skip
     path.write_bytes(msgspec.json.encode(resolved))

@@ -21,6 +21,7 @@ from pathlib import Path
 from alerts.redis_store import RedisStore
 from dataflow.embedded import EmbeddedValkey
 from tests.console_data import fill
+from tests.console_incidents import fill_incidents
 
 ROOT = Path(__file__).parent.parent
 
@@ -36,10 +37,23 @@ def live_console(port: int) -> Iterator[tuple[str, RedisStore, str]]:
     """(address, store, store's url) of a filled console; both children are gone afterwards."""
     folder = tempfile.mkdtemp(prefix="tg-console-")
     server = EmbeddedValkey(Path(folder) / "data")
-    url = server.start()
-    store = RedisStore(url)
-    fill(store, int(time.time() * 1000))
+    try:
+        url = server.start()
+        store = RedisStore(url)
+        fill(store, int(time.time() * 1000))
+        with console_of(url, port) as address:
+            yield address, store, url
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def console_of(url: str, port: int, settings: Path | None = None) -> Iterator[str]:
+    """The address of a console over a store, with its settings file; it is gone afterwards."""
     env = {k: v for k, v in os.environ.items() if k != "TIDEGATE_CONSOLE"}
+    if settings is not None:
+        env["TIDEGATE_CONSOLE"] = str(settings)
     console = subprocess.Popen(
         [sys.executable, "-m", "dashboard.serve", "--port", str(port)],
         cwd=ROOT,
@@ -48,12 +62,10 @@ def live_console(port: int) -> Iterator[tuple[str, RedisStore, str]]:
     )
     try:
         wait_healthy(port, console)
-        yield f"http://127.0.0.1:{port}", store, url
+        yield f"http://127.0.0.1:{port}"
     finally:
         console.terminate()
         console.wait(10)
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def wait_healthy(port: int, console: subprocess.Popen[bytes]) -> None:
@@ -74,6 +86,7 @@ if __name__ == "__main__":
     # SIGTERM as an exception, so that the children are stopped on the way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with live_console(int(sys.argv[1])) as (_, live, _):
+        fill_incidents(live, int(time.time() * 1000))
         while True:
             for process, status in live.beats().items():
                 live.beat(process, status, int(time.time() * 1000))

@@ -1,6 +1,7 @@
 """Pictures of a running console for the documentation: `python -m tests.pictures http://127.0.0.1:8501 [NAME …]`.
 
-Start `tidegate up`, let its warm-up finish and back-test something on the Models page first. Pages stand still
+Start `tidegate up`, let its warm-up finish and back-test something on the Models page first; for the Incidents page
+`python -m tests.console_live 8599` has two incidents at work. Pages stand still
 (`freeze=1`), so that nothing changes between two pictures. NAME: of PICTURES; all of them by default.
 """
 
@@ -16,6 +17,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.test_console_browser import FLAGS, settle
 
+DRAWN = ".js-plotly-plot .main-svg, [data-testid=stDataFrame], .tg-card"
 FOLDER = Path(__file__).parent.parent / "docs" / "images"
 PICTURES = {
     "overview": "?lang=en",
@@ -26,8 +28,14 @@ PICTURES = {
     "models-zh": "models?lang=zh",
     "rules": "models?lang=en&part=rules",
     "backtest": "models?lang=en&part=backtests",
+    "incidents": "incidents?lang=en",
+    "incidents-zh": "incidents?lang=zh&part=timeline",
+    "contain": "incidents?lang=en&part=contain",
+    "notify": "incidents?lang=en&part=notify",
 }
 """Name of the picture → page."""
+OPENED = {"incidents-zh": 0, "contain": 0, "notify": 1}
+"""Pictures of one incident: which one of the board."""
 
 
 def main(address: str, names: list[str]) -> None:
@@ -38,7 +46,11 @@ def main(address: str, names: list[str]) -> None:
             page = browser.new_page(viewport={"width": 1440, "height": 900})
             page.goto(f"{address.rstrip('/')}/{PICTURES[name]}&freeze=1")
             settle(page)
-            page.wait_for_selector(".js-plotly-plot .main-svg, [data-testid=stDataFrame]", timeout=30_000)
+            page.wait_for_selector(DRAWN, timeout=30_000)
+            if name in OPENED:
+                page.locator("[class*=st-key-open] button").nth(OPENED[name]).click()
+                page.wait_for_selector(".st-key-back", timeout=30_000)
+                settle(page)
             # Charts draw their last labels and tables their cells a moment after that.
             page.wait_for_timeout(2_500)
             small(Image.open(BytesIO(page.screenshot())).convert("RGB")).save(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import streamlit as st
 
 from dashboard.backtest_jobs import draw_backtests
+from dashboard.choosing import chosen
 from dashboard.desk import Desk, desk, status_line
 from dashboard.learning import draw_learning
 from dashboard.notices import notice
@@ -27,9 +26,9 @@ def main() -> None:
     left, right = st.columns([5, 4], vertical_alignment="center")
     days = 0
     with right, st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
-        part = _chosen(t("part"), "part", PARTS, lambda name: t(f"part.{name}"))
+        part = chosen(t("part"), "part", PARTS, lambda name: t(f"part.{name}"))
         if part == "rules":
-            days = int(_chosen(t("rules.days"), "days", DAYS, lambda n: t("rules.days_of", days=n)))
+            days = int(chosen(t("rules.days"), "days", DAYS, lambda n: t("rules.days_of", days=n)))
         elif part == "models":
             pin_control(here)
         for name in {name for names in OWN.values() for name in names} - set(OWN[part]):
@@ -45,22 +44,6 @@ def main() -> None:
     else:
         surge_warnings(here, here.model.models())
         st.fragment(_models, run_every=here.every(10))(here)
-
-
-def _chosen(label: str, key: str, options: tuple[str, ...], name_of: Callable[[str], str]) -> str:
-    """One of the options, the first by default; the page's address keeps it."""
-    asked = st.query_params.get(key)
-    chosen = st.segmented_control(
-        label,
-        options,
-        default=asked if asked in options else options[0],
-        key=key,
-        format_func=name_of,
-        label_visibility="collapsed",
-        required=True,
-    )
-    st.query_params[key] = chosen or options[0]
-    return chosen or options[0]
 
 
 def _status(here: Desk) -> None:
