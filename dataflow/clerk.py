@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
 from collections.abc import Callable
 
 from alerts.clerk import attend
 from alerts.redis_store import RedisStore
+from dataflow.observe.logs import log, logger
 from dataflow.scoring import now_ms
 from models.errors import StoreError
 
@@ -25,5 +26,5 @@ def run(
                 "clerk", {"status": "live", "pid": os.getpid(), "restarts": restarts, "done": done}, now_ms()
             )
         except StoreError as error:
-            print(error, file=sys.stderr, flush=True)
+            log(logger("clerk"), logging.WARNING, "store_away", error)
         wait(ROUND_S)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -18,6 +18,7 @@ from alerts.receivers.registry import receiver_of
 from alerts.redis_store import RedisStore
 from alerts.routing.plan import Plan, load_plan
 from alerts.routing.sender import Sender
+from dataflow.observe.logs import log, logger
 from dataflow.scoring import now_ms
 from dataflow.settings import Settings
 from models.errors import SettingsError, StoreError
@@ -64,7 +65,7 @@ def run(settings: Settings, url: str, restarts: int, stop: threading.Event) -> N
                     seen, wrong = _stamp(settings, plan), ""
                 except SettingsError as error:
                     wrong = str(error)
-                    print(f"the routing that was in force stays: {wrong}", file=sys.stderr, flush=True)
+                    log(logger("sender"), logging.ERROR, "routing_wrong_the_last_right_one_holds", error)
         due: int | None = None
         try:
             due = sender.step(now_ms())
@@ -75,7 +76,7 @@ def run(settings: Settings, url: str, restarts: int, stop: threading.Event) -> N
             )
         except StoreError as error:
             # What was not saved is read again from the store and sent under the same ids.
-            print(error, file=sys.stderr, flush=True)
+            log(logger("sender"), logging.WARNING, "store_away", error)
         pause = POLL_S if due is None else min(max((due - now_ms()) / 1000, SHORTEST_S), POLL_S)
         sender.wait(pause)
 

@@ -19,6 +19,7 @@ from alerts.notices.facts import Profile
 from alerts.receivers.specs import WebhookReceiver
 from alerts.rights import Role
 from dataflow.kafka.settings import KafkaSettings
+from dataflow.observe.settings import ObserveSettings
 from dataflow.serve.settings import ServeSettings
 from models.costs import CostSettings
 from models.engine_settings import EngineSettings
@@ -107,6 +108,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     console: ConsolePart = ConsolePart()
     simulator: SimulatorSettings = SimulatorSettings()
     serve: ServeSettings = ServeSettings()
+    observe: ObserveSettings = ObserveSettings()
     costs: CostSettings = CostSettings()
     jobs: JobSettings = JobSettings()
     four_eyes: FourEyes = FourEyes()

@@ -86,6 +86,8 @@ def run_scorer(settings: Settings, url: str) -> None:
 
     from dataflow.flow import build_flow
     from dataflow.kafka.lanes import copy_of, source_of
+    from dataflow.observe.traced import TracedScorer
+    from dataflow.observe.traces import spans_of
     from dataflow.sinks.store import StoreSink
 
     ring = ring_of(settings)
@@ -96,6 +98,8 @@ def run_scorer(settings: Settings, url: str) -> None:
     waiting = settings.directory / "vectors"
     make_private_directory(waiting)
     checkpoints = Checkpoints(settings.directory / "checkpoints", ring.signer("checkpoint"))
+    TracedScorer.spans = spans_of("scorer", settings.observe.traces)
+    chosen = TracedScorer if settings.observe.traces else Scorer
     artefact, seal = artefact_of(RedisLink(url), ring.signer("model")), sealer(settings, ring)
 
     # Beside a Kafka topic the flow waits for its checkpoints: positions of the topic are kept by epoch.
@@ -107,7 +111,7 @@ def run_scorer(settings: Settings, url: str) -> None:
             settings, learn_inline=False, vectors_directory=waiting, evidence=settings.flow.evidence
         )
         shedding = Shedding(settings.flow.shed_after_ms)
-        return Scorer(engine, checkpoints, artefact, seal, resume, shedding, progress)
+        return chosen(engine, checkpoints, artefact, seal, resume, shedding, progress)
 
     flow = build_flow(
         source_of(settings, url, stop.is_set, progress),
@@ -129,6 +133,8 @@ def run_scorer(settings: Settings, url: str) -> None:
         while cause is not None and not isinstance(cause, TidegateError):
             cause = cause.__cause__
         raise cause or error from None
+    finally:
+        TracedScorer.spans.close()
 
 
 def run_learner(settings: Settings, url: str) -> None:
@@ -162,6 +168,13 @@ def run_incidents(settings: Settings, url: str) -> None:
         RedisStore(url), plans, int(os.environ.get(RESTARTS, "0")), stop.is_set, stop.wait,
         NoticeClocks(settings.notices),
     )  # fmt: skip
+
+
+def run_observer(settings: Settings, url: str) -> None:
+    """Export metrics, and alert about Tidegate itself."""
+    from dataflow.observe import observer
+
+    observer.run(settings, url, int(os.environ.get(RESTARTS, "0")), stop.is_set, stop.wait)
 
 
 def run_serve(settings: Settings, url: str) -> None:

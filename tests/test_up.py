@@ -27,7 +27,18 @@ from tests.receiver import SECRET, Inbox, receiver
 
 ROOT = Path(__file__).resolve().parent.parent
 RULES = ROOT / "models" / "rules" / "packs" / "core.toml"
-CHILDREN = ("console", "jobs", "sender", "clerk", "incidents", "learner", "scorer", "serve", "simulator")
+CHILDREN = (
+    "console",
+    "observer",
+    "jobs",
+    "sender",
+    "clerk",
+    "incidents",
+    "learner",
+    "scorer",
+    "serve",
+    "simulator",
+)
 MARKED = """
 
 [[rule]]
@@ -115,7 +126,7 @@ def free_port() -> int:
 
 def settings_in(folder: Path, server: ThreadingHTTPServer | None = None) -> None:
     text = "[simulator]\nwarm_up_days = 0.5\ncustomers = 400\nrate = 60\n[flow]\nepoch_s = 1.0\n"
-    text += f"[serve]\nport = {free_port()}\n"
+    text += f"[serve]\nport = {free_port()}\n[observe]\nport = {free_port()}\n"
     if server is not None:
         text += f'[[webhooks.receivers]]\nurl = "http://127.0.0.1:{server.server_port}/hook"\n'
         text += 'secret_env = "HOOK_SECRET"\nmin_severity = "S4"\nallow_private = true\n'

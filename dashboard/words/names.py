@@ -46,6 +46,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "process.incidents": ("incident watch", "事件监测"),
     "process.jobs": ("jobs", "任务"),
     "process.kafka": ("Kafka source", "Kafka 来源"),
+    "process.observer": ("observer", "观测"),
     "process.serve": ("scoring over HTTP", "HTTP 评分"),
     "process.supervisor": ("supervisor", "监管"),
     "beat.ok": ("ok", "正常"),

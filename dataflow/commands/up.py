@@ -82,6 +82,8 @@ def run(args: argparse.Namespace) -> int:
         if settings.serve.port:
             scheme = "https" if settings.serve.tls_certificate else "http"
             out.print(f"scoring    {scheme}://{settings.serve.address}:{settings.serve.port}/v1/transactions")
+        if settings.observe.port:
+            out.print(f"metrics    http://127.0.0.1:{settings.observe.port}/metrics")
         out.print(
             f"paging     {', '.join(hearing) or 'nobody: set routing or webhooks.receivers (docs/routing.md)'}"
         )
@@ -147,7 +149,7 @@ def _start(
               settings.console.address), logs / "console.log", {**where, "TIDEGATE_CONSOLE": str(console)})
     )  # fmt: skip
     serving = ("serve",) if settings.serve.port else ()
-    for name in ("jobs", "sender", "clerk", "incidents", "learner", "scorer", *serving):
+    for name in ("observer", "jobs", "sender", "clerk", "incidents", "learner", "scorer", *serving):
         supervisor.add(
             Child(name, python("dataflow.cli", "worker", name, *common), logs / f"{name}.log", where)
         )

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 
 from dataflow.settings import Settings, load_settings, read_resolved, store_url
-from models.errors import SettingsError
+from models.errors import SettingsError, TidegateError
 
 NAME = "worker"
-HELP = "run one process (scorer, learner, sender, clerk, incidents, jobs, serve, simulator) under your own supervisor"
+HELP = (
+    "run one process (scorer, learner, sender, clerk, incidents, observer, jobs, serve, simulator) "
+    "under your own supervisor"
+)
+
+PROCESSES = (
+    "scorer", "learner", "sender", "clerk", "incidents", "observer", "jobs", "serve", "simulator"
+)  # fmt: skip
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument(
         "process",
-        choices=("scorer", "learner", "sender", "clerk", "incidents", "jobs", "job", "serve", "simulator"),
+        choices=(*PROCESSES, "job"),
         help="which process (job: the one that `jobs` starts for each job)",
     )
     parser.add_argument(
@@ -30,11 +38,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run until SIGTERM."""
-    from dataflow import worker
+    """Run until SIGTERM. What refuses to run is told in the log, as everything a process says."""
     from dataflow.observe.logs import configure as configure_logs
+    from dataflow.observe.logs import log, logger
 
     configure_logs(args.process)
+    try:
+        return _run(args)
+    except TidegateError as error:
+        log(logger(args.process), logging.ERROR, "refused", error)
+        return 2
+
+
+def _run(args: argparse.Namespace) -> int:
+    from dataflow import worker
+
     settings = read_resolved(args.resolved) if args.resolved else load_settings(args.config)
     url = store_url(settings)
     if not url:
@@ -52,6 +70,8 @@ def run(args: argparse.Namespace) -> int:
         worker.run_clerk(url)
     elif args.process == "incidents":
         worker.run_incidents(settings, url)
+    elif args.process == "observer":
+        worker.run_observer(settings, url)
     elif args.process == "serve":
         worker.run_serve(settings, url)
     elif args.process == "jobs":

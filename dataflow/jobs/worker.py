@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from alerts.redis_link import RedisLink
 from alerts.store import Store
 from dataflow.backtest.recordings import recordings_in
 from dataflow.jobs.process import Asked, Said
+from dataflow.observe.logs import log, logger
 from dataflow.scoring import now_ms
 from dataflow.worker import PARENT_FD
 from models.errors import JobError, StoreError
@@ -50,7 +52,7 @@ class JobWorker:
             try:
                 found = self.step(stopping)
             except StoreError as error:
-                print(error, flush=True)
+                log(logger("jobs"), logging.WARNING, "store_away", error)
                 found = False
             if not found:
                 wait(POLL_S)

@@ -14,6 +14,7 @@ import datetime as dt
 import logging
 import os
 import sys
+import threading
 import traceback
 from pathlib import Path
 from typing import TextIO
@@ -55,6 +56,15 @@ def configure(process: str, level: int = logging.INFO, stream: TextIO | None = N
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
     logging.getLogger(OWN).setLevel(level)
+    # What nobody caught is told in the same shape, and without its text when it is not ours.
+    sys.excepthook = lambda _kind, error, _trace: log(logger(process), logging.CRITICAL, "ended", error)
+    threading.excepthook = lambda told: log(
+        logger(process),
+        logging.CRITICAL,
+        "thread_ended",
+        told.exc_value,
+        thread=told.thread.name if told.thread else "",
+    )
 
 
 class JsonLines(logging.Formatter):

@@ -6,8 +6,8 @@ that is killed anywhere leaves nothing half done and the next one goes on.
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
 from collections.abc import Callable
 
 import msgspec
@@ -21,6 +21,7 @@ from alerts.response.incident import PlanUsed
 from alerts.response.opening import PlanOf
 from alerts.response.planned import plans_by
 from alerts.response.signals import SignalReader, Signals
+from dataflow.observe.logs import log, logger
 from dataflow.scoring import now_ms
 from models.errors import PlanError, StoreError, TidegateError
 
@@ -66,7 +67,7 @@ def followed(book: Callable[[], Book]) -> PlanOf:
         try:
             return plans(kind, now)
         except PlanError as error:
-            print(f"no plan for {kind}: {error}", file=sys.stderr, flush=True)
+            log(logger("incidents"), logging.ERROR, "no_plan", error, kind=kind)
             return None
 
     return plan_of
@@ -88,5 +89,5 @@ def run(
             told = watch.look(now_ms())
             store.beat(WATCH, {**told, "pid": os.getpid(), "restarts": restarts}, now_ms())
         except TidegateError as error:
-            print(error, file=sys.stderr, flush=True)
+            log(logger("incidents"), logging.WARNING, "look_failed", error)
         wait(ROUND_S)

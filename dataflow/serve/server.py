@@ -21,6 +21,8 @@ from alerts.redis_store import RedisStore
 from dataflow.door import Door
 from dataflow.indicators import awaited_of
 from dataflow.observe.logs import log, logger
+from dataflow.observe.traced import TracedRequests
+from dataflow.observe.traces import spans_of
 from dataflow.scoring import now_ms
 from dataflow.serve.answers import Answering
 from dataflow.serve.app import Api
@@ -73,9 +75,11 @@ async def _serve(
     door = Door(ring, data_keys, clock=now_ms, awaited=awaited_of(settings, url, now_ms))
     answering = Answering(chosen, settings.flow.backlog, door, store, appender, outcomes, health, measures)
     api = Api(chosen, answering, store, health, keys, measures, registry, version)
+    spans = spans_of("serve", settings.observe.traces)
     server = _Server(
         uvicorn.Config(
-            api.application(), log_config=None, access_log=False, server_header=False, lifespan="off",
+            TracedRequests(api.application(), spans), log_config=None, access_log=False, server_header=False,
+            lifespan="off",
             ssl_certfile=chosen.tls_certificate or None, ssl_keyfile=chosen.tls_key or None,
             timeout_graceful_shutdown=max(1, round(chosen.grace_s)),
         )
@@ -95,6 +99,7 @@ async def _serve(
         await asyncio.to_thread(appender.stop)
         await asyncio.to_thread(outcomes.stop)
         await asyncio.to_thread(health.stop)
+        await asyncio.to_thread(spans.close)
         log(logger("serve"), logging.INFO, "stopped")
 
 
