@@ -8,14 +8,15 @@ is written at once.
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from typing import NamedTuple
 
 from dataflow.checkpoint import Checkpoints
+from dataflow.observe.logs import log, logger
 from dataflow.progress import Mark, Position, Progress
 from models.engine import Engine
 from models.entities import Arrays
@@ -72,11 +73,8 @@ class Background:
         if os.waitstatus_to_exitcode(status) == 0:
             self._progress.written(child.mark)
         else:
-            print(
-                f"checkpoint {child.mark.number} was not written (see above); the flow goes on and tries again",
-                file=sys.stderr,
-                flush=True,
-            )
+            # The flow goes on and tries again.
+            log(logger("scorer"), logging.ERROR, "checkpoint_not_written", number=child.mark.number)
 
     def finish(self, engine: Engine, packets: int, position: Position) -> None:
         """The flow ends: one last checkpoint, waited for."""
@@ -120,8 +118,8 @@ class Background:
                 os.nice(5)
                 self._checkpoints.adopt_newest()
                 self._checkpoints.save(arrays, meta, number, position)
-        except BaseException:  # noqa: BLE001 -- the child has nobody to raise to
-            traceback.print_exc()
+        except BaseException as error:  # noqa: BLE001 -- the child has nobody to raise to
+            log(logger("scorer"), logging.ERROR, "checkpoint_failed", error, number=number)
             return 1
         return 0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import random
 import subprocess
@@ -23,6 +25,7 @@ from alerts.redis_store import RedisStore
 from dataflow.background import CAN_FORK, Background
 from dataflow.checkpoint import Checkpoints
 from dataflow.embedded import embedded
+from dataflow.observe.logs import JsonLines
 from dataflow.progress import Mark, Progress, number
 from dataflow.sources.files import FileSource, RawItem
 from models.decision import Decision, digest_line
@@ -160,6 +163,9 @@ def test_a_full_disk_does_not_stop_the_flow(
 ) -> None:
     saver, checkpoints, progress = background(tmp_path)
     engine = record.fresh_engine()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines("scorer"))
+    monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
 
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
@@ -168,7 +174,9 @@ def test_a_full_disk_does_not_stop_the_flow(
         patch.setattr(checkpoints, "save", full)
         saver.checkpoint(engine, 0, ("1-0", "0-0"))
         until(lambda: saver.look(engine) or saver._child is None)
-    assert "No space left" in capfd.readouterr().err
+    failed, told = (json.loads(line) for line in capfd.readouterr().err.splitlines())
+    assert (failed["event"], failed["detail"]) == ("checkpoint_failed", "No space left on device")
+    assert told["event"] == "checkpoint_not_written"
     assert progress.reached is None
     saver._not_before = 0.0
     saver.checkpoint(engine, 0, ("2-0", "0-0"))

@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,11 +32,12 @@ CATALOGUE = Path(__file__).parent.parent / "docs" / "observability.md"
 @pytest.fixture
 def written() -> Iterator[io.StringIO]:
     root = logging.getLogger()
-    before, level = list(root.handlers), root.level
+    before, level, hooks = list(root.handlers), root.level, (sys.excepthook, threading.excepthook)
     stream = io.StringIO()
     configure("test", stream=stream)
     yield stream
     root.handlers[:], root.level = before, level
+    sys.excepthook, threading.excepthook = hooks
 
 
 def test_the_catalogue_lists_every_metric_and_no_other() -> None:

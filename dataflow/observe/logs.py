@@ -113,4 +113,7 @@ def _told(error: BaseException) -> dict[str, object]:
     }
     if isinstance(error, TidegateError):
         told["detail"] = clean(str(error))
+    elif isinstance(error, OSError) and isinstance(error.errno, int):
+        # The system's own words ("No space left on device"), never what else the exception carries.
+        told["detail"] = os.strerror(error.errno)
     return told

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 import threading
 
 from alerts.redis_store import RedisStore
+from dataflow.observe.logs import log, logger
 from dataflow.progress import Progress
 from models.errors import StoreError
 
@@ -53,6 +54,6 @@ class Durable:
                 self._known = packets
             except StoreError as error:
                 # Nothing is let go of meanwhile: the flow would go back to the last moment that is on disk.
-                print(f"not known to be on disk: {error}", file=sys.stderr, flush=True)
+                log(logger("scorer"), logging.WARNING, "not_known_to_be_on_disk", error)
                 with self._changed:
                     self._changed.wait(PAUSE_S)
