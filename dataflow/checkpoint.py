@@ -72,6 +72,10 @@ class Checkpoints:
         """Stream position that was saved with the checkpoint loaded or written last."""
         return self._last.position if self._last is not None else ("", "")
 
+    def at(self, number: int) -> tuple[str, str]:
+        """Stream position that was saved with this checkpoint."""
+        return self._manifest(number).position
+
     def adopt_newest(self) -> None:
         """Write the next checkpoint as a difference to the newest on disk, whoever wrote that."""
         known = self.numbers()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -18,6 +19,7 @@ from alerts.lists.settings import ListSettings
 from alerts.notices.facts import Profile
 from alerts.receivers.specs import WebhookReceiver
 from alerts.rights import Role
+from dataflow.cluster.keys import MOST_WORKERS
 from dataflow.kafka.settings import KafkaSettings
 from dataflow.observe.settings import ObserveSettings
 from dataflow.serve.settings import ServeSettings
@@ -37,7 +39,8 @@ class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FlowSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """batch: most entries taken at once. epoch_s: seconds between two checkpoints.
+    """batch: most entries taken at once. workers: processes that share the scorer's work (docs/cluster.md), at most 8.
+    epoch_s: seconds between two checkpoints.
 
     backlog: entries the input stream may hold unread before a feeder waits. evidence: what has reasons also gets its
     features and what a smaller amount would have meant, for the case view; some 2 ms each. shed_after_ms: once entries
@@ -45,6 +48,7 @@ class FlowSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     batch: int = 512
+    workers: Annotated[int, msgspec.Meta(ge=1, le=MOST_WORKERS)] = 1
     epoch_s: float = 5.0
     backlog: int = 20_000
     evidence: bool = True

@@ -80,6 +80,13 @@ def sealer(settings: Settings, ring: KeyRing) -> Callable[[DeadLetter], DeadLett
 
 def run_scorer(settings: Settings, url: str) -> None:
     """The Bytewax flow over the store at `url`, with recovery in the data directory."""
+    from dataflow.cluster import live
+
+    if live.is_cluster(settings):
+        ring, restarts = ring_of(settings), int(os.environ.get(RESTARTS, "0"))
+        live.run(settings, url, ring, sealer(settings, ring), stop.is_set, restarts)
+        return
+
     from bytewax.errors import BytewaxRuntimeError
     from bytewax.recovery import RecoveryConfig, init_db_dir
     from bytewax.testing import run_main

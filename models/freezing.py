@@ -76,6 +76,15 @@ def freeze(engine: Engine, shards: bool = True) -> tuple[Arrays, bytes]:
     return arrays, record_of(engine)
 
 
+def counters_in(meta: bytes) -> Counters:
+    """The counters of a Frozen record, without an engine."""
+    return msgspec.msgpack.decode(meta, type=_Counted).counters
+
+
+class _Counted(msgspec.Struct):
+    counters: Counters
+
+
 def adopt(engine: Engine, meta: bytes) -> Frozen:
     """Put a Frozen record into an engine; raises SnapshotError when it is of another format."""
     try:

@@ -97,7 +97,7 @@ class Desk:
         return msgspec.msgpack.encode(_Record(self.controls, record_of(self.engine)))
 
     def led_on(self, controls: int) -> None:
-        """The engine has the state of a lead's checkpoint."""
+        """The engine has the state of a lead's checkpoint, or of the one a cluster begins with."""
         self.controls, self._adopted = controls, True
         self.keep(self.engine.snapshot)
 

@@ -194,8 +194,8 @@ class RoundsPartition(StatefulSourcePartition[tuple[str, Round], int]):
         return [(home_key(given.home), given) for given in rounds.issue(self._ledger.clock)]
 
     def next_awake(self) -> dt.datetime | None:
-        """As soon as Bytewax likes: a round may come home at any moment."""
-        return None
+        """While rounds are under way, as soon as Bytewax likes: one may come home at any moment."""
+        return self._stream.next_awake() if self._rounds.idle and not self._ended else None
 
     def snapshot(self) -> int:
         """The number of the lead's checkpoint for the epoch that closes."""

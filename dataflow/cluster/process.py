@@ -31,7 +31,7 @@ from dataflow.cluster.desk import Desk
 from dataflow.cluster.flow import Opens, Place, build_cluster
 from dataflow.cluster.keys import SHARDS
 from dataflow.cluster.lead import Lead
-from dataflow.cluster.rounds import Rounds
+from dataflow.cluster.rounds import Position, Rounds
 from dataflow.committing import Seals
 from dataflow.replay import Digest
 from dataflow.scoring import Written
@@ -55,6 +55,7 @@ class Job(msgspec.Struct, kw_only=True):
 
     index: 0 leads. artefacts: folder with model snapshots by version, "" the store. directory: where recovery and
     checkpoints are, "" nothing is saved. digest: decisions are also told as lines of a digest. learn: the lead learns.
+    takes_over: number of the checkpoint of one process that the cluster began with, 0 none.
     """
 
     settings: Settings
@@ -65,6 +66,7 @@ class Job(msgspec.Struct, kw_only=True):
     epoch_s: float = NEVER_S
     digest: bool = False
     learn: bool = False
+    takes_over: int = 0
 
     @property
     def saves(self) -> Path | None:
@@ -72,9 +74,10 @@ class Job(msgspec.Struct, kw_only=True):
         return Path(self.directory) / "checkpoints" if self.directory else None
 
 
-def engine_for(job: Job) -> Engine:
-    """The engine of one process."""
-    return engine_of(job.settings, learn_inline=job.learn and job.index == 0, kinds=SHARDS)
+def engine_for(job: Job, vectors: Path | None = None) -> Engine:
+    """The engine of one process. vectors: where vectors wait for their outcome; None keeps them in memory."""
+    learns = job.learn and job.index == 0
+    return engine_of(job.settings, learn_inline=learns, vectors_directory=vectors, kinds=SHARDS)
 
 
 def addresses(workers: int) -> list[str]:
@@ -120,11 +123,12 @@ def _watch(process: subprocess.Popen[bytes], ended: threading.Event, lost: Calla
 def lead(
     job: Job, desk: Desk, signer: Signs | None, seal: Seals, opens: Opens, sink: Sink[tuple[str, Written]],
     *, most: int, digest: Digest | None = None, module: str = FOLLOWER,
-    started: Callable[[list[int]], None] | None = None,
+    started: Callable[[list[int]], None] | None = None, begins: Position | None = None,
 ) -> None:  # fmt: skip
     """Run a whole cluster from its first process until the stream ends.
 
-    most: entries of a round. module: what a follower runs. started: told the ids of the followers.
+    most: entries of a round. module: what a follower runs. started: told the ids of the followers. begins: where the
+    stream goes on when the cluster has saved nothing yet.
     """
     if job.directory and not _recovery(job).exists():
         from bytewax.recovery import init_db_dir
@@ -132,7 +136,10 @@ def lead(
         _recovery(job).mkdir(parents=True, mode=0o700)
         init_db_dir(_recovery(job), RECOVERY_PARTITIONS)  # type: ignore[no-untyped-call]
     rounds = Rounds(len(job.addresses), CREDITS * len(job.addresses), most)
-    place = Place(desk, Lead(desk, rounds, seal, digest), job.saves, signer, digest=job.digest)
+    leads = Lead(desk, rounds, seal, digest)
+    if begins is not None:
+        leads.resume(begins, {at: shard.evicted for at, shard in enumerate(desk.engine.shards)}, 0)
+    place = Place(desk, leads, job.saves, signer, digest=job.digest)
     with followers(job, _give_up, module) as pids:
         if started is not None:
             started(pids)

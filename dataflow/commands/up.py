@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from alerts.custody.private_files import replace_private
 from alerts.redis_store import RedisStore
+from dataflow.cluster.keys import MOST_WORKERS
 from dataflow.embedded import EmbeddedValkey
 from dataflow.feeding import calendar
 from dataflow.kafka.client import check_kafka
@@ -45,10 +46,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--rate", type=float, help="simulated events a second once live (default 20)")
     parser.add_argument("--port", type=int, help="port of the console (default 8501)")
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="processes that share the scorer's work (default 1)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Start, say where the console is, watch until Ctrl-C or SIGTERM, stop all."""
+    from dataflow.cluster import live
+
     settings = _changed(load_settings(args.config), args)
     out = Console(stderr=False, highlight=False)
     stopping = threading.Event()
@@ -57,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
     _check_port(settings.console.address, settings.console.port, "--port")
     check_serve(settings.serve)
     check_kafka(settings.kafka)
+    live.check(settings)
     simulate = not args.no_simulator and not settings.kafka.source
     hearing = receivers_of(plan_of(settings))
     if settings.serve.port:
@@ -115,6 +122,12 @@ def _changed(settings: Settings, args: argparse.Namespace) -> Settings:
     if args.source is not None:
         settings = msgspec.structs.replace(
             settings, kafka=msgspec.structs.replace(settings.kafka, source=args.source)
+        )
+    if args.workers is not None:
+        if not 1 <= args.workers <= MOST_WORKERS:
+            raise SettingsError(f"--workers is {args.workers}: choose a number from 1 to {MOST_WORKERS}")
+        settings = msgspec.structs.replace(
+            settings, flow=msgspec.structs.replace(settings.flow, workers=args.workers)
         )
     if args.port is not None:
         settings = msgspec.structs.replace(
