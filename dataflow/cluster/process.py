@@ -42,7 +42,7 @@ from models.engine import Engine
 RECOVERY_PARTITIONS = 1
 NEVER_S = 86_400.0
 """Length of an epoch where nothing is saved."""
-CREDITS = 3
+CREDITS = 6
 """Rounds under way for each process."""
 LOST = 3
 """Exit code of a first process that has lost one of the others."""

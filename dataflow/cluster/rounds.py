@@ -25,8 +25,8 @@ from dataflow.sources.stream import Packet
 from models.errors import EventError
 from models.events import Control, decode
 
-LEADS = 2
-"""Rounds that leading weighs as much as."""
+LEADS = 1
+"""Rounds that leading weighs as much as, while others are under way."""
 
 
 class Piece(NamedTuple):
