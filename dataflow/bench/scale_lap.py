@@ -27,6 +27,7 @@ from dataflow.scoring import Scorer, Written
 from dataflow.settings import Settings, read_resolved
 from dataflow.sources.packets import FilePackets, FilePartition
 from dataflow.sources.stream import Packet
+from dataflow.warming import warm_up
 from models.decision import Decision
 
 
@@ -105,6 +106,7 @@ def alone(settings: Settings, folder: Path, clock: Clock) -> None:
     """The flow of one process."""
     found = artefacts_in(folder / "models")
     checkpoints = Checkpoints(folder / "checkpoints", KeyRing.for_tests().signer("checkpoint"))
+    warm_up(settings)
     engine = engine_of(settings, learn_inline=False)
     scorer = Scorer(engine, checkpoints, lambda version: found.get(version, b""), lambda letter: letter, None)
     flow = build_flow(TimedPackets(folder / "stream.jsonl", clock), lambda _: scorer, ClockSink(clock))
@@ -113,7 +115,7 @@ def alone(settings: Settings, folder: Path, clock: Clock) -> None:
 
 def together(settings: Settings, folder: Path, clock: Clock, workers: int) -> None:
     """The cluster."""
-    job = Job(settings=settings, addresses=addresses(workers), artefacts=str(folder / "models"))
+    job = Job(settings=settings, addresses=addresses(workers), artefacts=str(folder / "models"), warm=True)
     source = TimedPackets(folder / "stream.jsonl", clock)
 
     def opens(_: tuple[str, str] | None) -> StatefulSourcePartition[Packet, Any]:

@@ -26,7 +26,6 @@ from dataflow.learning import artefact_of
 from dataflow.settings import Settings
 from dataflow.sinks.store import StoreSink
 from dataflow.sources.stream import INPUT, START, Packet, StreamSource
-from dataflow.warming import warm_up
 from models.decision import Counters
 from models.errors import SettingsError, SnapshotError
 from models.freezing import adopt, counters_in, thaw
@@ -59,7 +58,7 @@ def run(
     evidence = msgspec.structs.replace(settings.engine, evidence=settings.flow.evidence)
     job = Job(
         settings=msgspec.structs.replace(settings, engine=evidence), addresses=addresses(settings.flow.workers),
-        directory=str(_folder(settings)), epoch_s=settings.flow.epoch_s, takes_over=begins,
+        directory=str(_folder(settings)), epoch_s=settings.flow.epoch_s, takes_over=begins, warm=True,
     )  # fmt: skip
     waiting = settings.directory / "vectors"
     make_private_directory(waiting)
@@ -85,8 +84,6 @@ def run_follower(url: str, ring_of: Callable[[Settings], KeyRing]) -> None:
 
 def desk_at(job: Job, url: str, ring: KeyRing, vectors: Path | None) -> Desk:
     """The desk of one process, with what one process alone had saved."""
-    # Kernels are loaded before the first payment comes.
-    warm_up(job.settings)
     engine = engine_for(job, vectors)
     if job.takes_over:
         found = _checkpoints(job.settings, ring).load(job.takes_over)

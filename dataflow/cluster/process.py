@@ -37,6 +37,7 @@ from dataflow.replay import Digest
 from dataflow.scoring import Written
 from dataflow.settings import Settings
 from dataflow.sources.stream import Packet
+from dataflow.warming import warm_up
 from models.engine import Engine
 
 RECOVERY_PARTITIONS = 1
@@ -56,6 +57,7 @@ class Job(msgspec.Struct, kw_only=True):
     index: 0 leads. artefacts: folder with model snapshots by version, "" the store. directory: where recovery and
     checkpoints are, "" nothing is saved. digest: decisions are also told as lines of a digest. learn: the lead learns.
     takes_over: number of the checkpoint of one process that the cluster began with, 0 none.
+    warm: kernels are loaded before the first payment comes.
     """
 
     settings: Settings
@@ -67,6 +69,7 @@ class Job(msgspec.Struct, kw_only=True):
     digest: bool = False
     learn: bool = False
     takes_over: int = 0
+    warm: bool = False
 
     @property
     def saves(self) -> Path | None:
@@ -76,6 +79,8 @@ class Job(msgspec.Struct, kw_only=True):
 
 def engine_for(job: Job, vectors: Path | None = None) -> Engine:
     """The engine of one process. vectors: where vectors wait for their outcome; None keeps them in memory."""
+    if job.warm:
+        warm_up(job.settings)
     learns = job.learn and job.index == 0
     return engine_of(job.settings, learn_inline=learns, vectors_directory=vectors, kinds=SHARDS)
 
