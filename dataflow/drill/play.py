@@ -31,7 +31,7 @@ from models.engine import Engine
 from models.engine_settings import CAPACITIES
 
 TICK_MS, CALM_TICK_MS = 1000, 5000
-"""Between two looks until the containment is in force, and afterwards."""
+"""Between two looks until the incident is found, and afterwards: people are not quicker than that."""
 LONGEST_MS = 60 * 60_000
 _decisions = msgspec.json.Decoder(Decision)
 
@@ -88,7 +88,7 @@ def _played(
         heard = told[-1][0] if told else heard
         people.hear(router.step(now, [change for _, change in told]), now)
         contained = people.contained_at()
-        if contained is not None or (stage.restored_at() is not None and people.incident() is not None):
+        if people.incident() is not None:
             flow.every_ms = CALM_TICK_MS
         if contained is not None:
             until = until if drill.id in CHANGES else min(until, contained + gives_up)
