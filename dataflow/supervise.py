@@ -13,7 +13,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from dataflow.worker import PARENT_FD, RESTARTS
+from dataflow.parent import PARENT_FD
+from dataflow.worker import RESTARTS
 
 BACK_OFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 CALM_S = 60.0

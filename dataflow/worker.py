@@ -1,14 +1,12 @@
 """The child processes of `tidegate up`: each does one job until SIGTERM, or until its parent is gone.
 
-A child holds the read end of a pipe whose write end only the parent has. When the parent dies, whatever way, the pipe
-ends and the child stops itself.
+When the parent dies, whatever way, the child stops itself (parent.py).
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -28,6 +26,7 @@ from dataflow.checkpoint import Checkpoints
 from dataflow.door import Door
 from dataflow.feeding import Feeder
 from dataflow.learning import LearnerProcess, artefact_of
+from dataflow.parent import stop, working
 from dataflow.progress import Progress
 from dataflow.response import watching
 from dataflow.scoring import Scorer, now_ms
@@ -37,26 +36,14 @@ from dataflow.warming import warm_up
 from models.decision import DeadLetter
 from models.errors import TidegateError
 
-PARENT_FD = "TIDEGATE_PARENT_FD"
 RESTARTS = "TIDEGATE_RESTARTS"
-stop = threading.Event()
 
 
 def prepare() -> None:
-    """Stop on SIGTERM; leave Ctrl-C to the parent; follow the parent into its end."""
+    """Stop on SIGTERM; leave Ctrl-C to the parent."""
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    descriptor = os.environ.get(PARENT_FD)
-    if descriptor is not None:
-        threading.Thread(target=_follow, args=(int(descriptor),), daemon=True).start()
-
-
-def _follow(descriptor: int) -> None:
-    while os.read(descriptor, 1):
-        pass
-    stop.set()
-    # A main thread that is deep in native code gets a moment, then the process ends all the same.
-    threading.Timer(10.0, lambda: os._exit(1)).start()
+    working.set()
 
 
 def ring_of(settings: Settings) -> KeyRing:

@@ -41,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from dataflow import worker
     from dataflow.cli import version
     from dataflow.observe.logs import configure as configure_logs
+    from dataflow.parent import stop
     from dataflow.serve.keys import KeyFile
     from dataflow.serve.server import keys_path, serve
     from dataflow.store_access import address_of
@@ -55,8 +56,8 @@ def run(args: argparse.Namespace) -> int:
     url = address_of(settings)
     configure_logs("serve")
     worker.prepare()
-    signal.signal(signal.SIGINT, lambda *_: worker.stop.set())
-    serve(settings, url, worker.ring_of(settings), worker.stop, version())
+    signal.signal(signal.SIGINT, lambda *_: stop.set())
+    serve(settings, url, worker.ring_of(settings), stop, version())
     return 0
 
 

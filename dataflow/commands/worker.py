@@ -41,7 +41,10 @@ def run(args: argparse.Namespace) -> int:
     """Run until SIGTERM. What refuses to run is told in the log, as everything a process says."""
     from dataflow.observe.logs import configure as configure_logs
     from dataflow.observe.logs import log, logger
+    from dataflow.parent import follow
 
+    # Before all that takes time to load: the supervisor may be gone by then.
+    follow()
     configure_logs(args.process)
     try:
         return _run(args)
@@ -78,8 +81,9 @@ def _run(args: argparse.Namespace) -> int:
         _jobs(args, settings, url)
     elif args.process == "job":
         from dataflow.jobs.process import work
+        from dataflow.parent import stop
 
-        return work(settings, url, worker.stop, sys.stdin.buffer)
+        return work(settings, url, stop, sys.stdin.buffer)
     else:
         worker.run_simulator(settings, url, args.start)
     sys.stdout.flush()
@@ -91,8 +95,9 @@ def _jobs(args: argparse.Namespace, settings: Settings, url: str) -> None:
     from alerts.redis_link import RedisLink
     from alerts.redis_store import RedisStore
     from dataflow.jobs.worker import JobWorker
+    from dataflow.parent import stop
     from dataflow.supervise import python
-    from dataflow.worker import ring_of, stop
+    from dataflow.worker import ring_of
 
     ring_of(settings)
     named = [("--resolved", args.resolved), ("--config", args.config)]

@@ -21,8 +21,8 @@ from alerts.store import Store
 from dataflow.backtest.recordings import recordings_in
 from dataflow.jobs.process import Asked, Said
 from dataflow.observe.logs import log, logger
+from dataflow.parent import PARENT_FD
 from dataflow.scoring import now_ms
-from dataflow.worker import PARENT_FD
 from models.errors import JobError, StoreError
 
 POLL_S = 1.0
