@@ -23,6 +23,7 @@ from alerts.redis_store import RedisStore
 from dataflow import clerk, sender
 from dataflow.assemble import engine_of, oversight_of
 from dataflow.checkpoint import Checkpoints
+from dataflow.collecting import seldom_collected
 from dataflow.door import Door
 from dataflow.feeding import Feeder
 from dataflow.learning import LearnerProcess, artefact_of
@@ -116,11 +117,12 @@ def run_scorer(settings: Settings, url: str) -> None:
         copy_of(settings, stop.is_set),
     )
     try:
-        run_main(  # type: ignore[no-untyped-call]
-            flow,
-            epoch_interval=timedelta(seconds=settings.flow.epoch_s),
-            recovery_config=RecoveryConfig(recovery, timedelta(0)),  # type: ignore[no-untyped-call]
-        )
+        with seldom_collected():
+            run_main(  # type: ignore[no-untyped-call]
+                flow,
+                epoch_interval=timedelta(seconds=settings.flow.epoch_s),
+                recovery_config=RecoveryConfig(recovery, timedelta(0)),  # type: ignore[no-untyped-call]
+            )
     except BytewaxRuntimeError as error:
         # Bytewax wraps what its parts raise: ours says what to do.
         cause: BaseException | None = error

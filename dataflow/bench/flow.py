@@ -24,6 +24,7 @@ from alerts.custody.signing import Signer
 from alerts.redis_link import RedisLink
 from alerts.redis_store import RedisStore
 from dataflow.checkpoint import Checkpoints
+from dataflow.collecting import seldom_collected
 from dataflow.flow import build_flow
 from dataflow.progress import Progress
 from dataflow.scoring import Scorer
@@ -90,11 +91,12 @@ class Runner:
                 self._url, self._settings.store.keep_decisions, lambda: 0, self._prefix, self._progress
             ),
         )
-        run_main(  # type: ignore[no-untyped-call]
-            flow,
-            epoch_interval=timedelta(seconds=min(EPOCH_S, self._settings.flow.epoch_s)),
-            recovery_config=RecoveryConfig(self._recovery, timedelta(0)),  # type: ignore[no-untyped-call]
-        )
+        with seldom_collected():
+            run_main(  # type: ignore[no-untyped-call]
+                flow,
+                epoch_interval=timedelta(seconds=min(EPOCH_S, self._settings.flow.epoch_s)),
+                recovery_config=RecoveryConfig(self._recovery, timedelta(0)),  # type: ignore[no-untyped-call]
+            )
         started, ended = self._clocked
         wall, flow_s, store = (b - a for a, b in zip(started, ended, strict=True))
         with self.link.speaking() as client:

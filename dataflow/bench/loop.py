@@ -9,6 +9,7 @@ import msgspec
 
 from dataflow.assemble import engine_of
 from dataflow.bench.load import Load
+from dataflow.collecting import seldom_collected
 from dataflow.replay import BATCH
 from dataflow.settings import Settings
 from dataflow.sources.files import RawItem
@@ -86,6 +87,7 @@ class Loop:
                 self.trained = len(decode(output.published[-1]).boosted.feature) >= GROWN
         self.engine.learner = None
 
+    @seldom_collected()
     def stages(self, events: int) -> dict[str, float]:
         """Microseconds of CPU time an event by STAGES over the next `events`; deciding without enrichment."""
         clock, engine, load = Stages(), self.engine, self.load

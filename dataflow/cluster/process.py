@@ -32,6 +32,7 @@ from dataflow.cluster.flow import Opens, Place, build_cluster
 from dataflow.cluster.keys import SHARDS
 from dataflow.cluster.lead import Lead
 from dataflow.cluster.rounds import Position, Rounds
+from dataflow.collecting import seldom_collected
 from dataflow.committing import Seals
 from dataflow.replay import Digest
 from dataflow.scoring import Written
@@ -174,10 +175,11 @@ def _run(job: Job, place: Place, opens: Opens, sink: Sink[tuple[str, Written]]) 
     from bytewax.testing import cluster_main
 
     recovery = RecoveryConfig(_recovery(job), timedelta(0)) if job.directory else None  # type: ignore[no-untyped-call]
-    cluster_main(  # type: ignore[no-untyped-call]
-        build_cluster(place, opens, sink), job.addresses, job.index,
-        epoch_interval=timedelta(seconds=job.epoch_s), recovery_config=recovery,
-    )  # fmt: skip
+    with seldom_collected():
+        cluster_main(  # type: ignore[no-untyped-call]
+            build_cluster(place, opens, sink), job.addresses, job.index,
+            epoch_interval=timedelta(seconds=job.epoch_s), recovery_config=recovery,
+        )  # fmt: skip
 
 
 def _recovery(job: Job) -> Path:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from dataflow.collecting import seldom_collected
 from dataflow.commands import options, showing
 from models.errors import SettingsError, SnapshotError
 
@@ -96,6 +97,7 @@ def run(args: argparse.Namespace) -> int:
         bar = stack.enter_context(showing.progress_bar("replay", total))
         out = stack.enter_context(args.out.open("wb")) if args.out else None
         write = None if out is None else partial(write_output, out)
+        stack.enter_context(seldom_collected())
         summary = replay(
             args.files, engine, mapping, limit=args.limit, batch=args.batch, on_output=write, progress=bar
         )
