@@ -57,4 +57,8 @@ def require(role: str, action: str, table: Table | None = None) -> None:
     if not may(role, action, table):
         allowed = sorted(table.get(action, frozenset()))
         who = f"it takes {' or '.join(allowed)}" if allowed else "nobody may"
-        raise RefusedError(f"role {role!r} may not {action.replace('.', ' ')}: {who}")
+        needed = f"需要 {' 或 '.join(allowed)}" if allowed else "无人有此权限"
+        raise RefusedError(
+            f"role {role!r} may not {action.replace('.', ' ')}: {who}",
+            zh=f"角色 {role} 无权执行此操作（{action}）：{needed}",
+        )

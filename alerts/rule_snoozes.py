@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
 from alerts import rights
-from alerts.alert import Alert
+from alerts.alert import Alert, Status
 from alerts.audit_trail import arguments_of
 from alerts.custody.audit import SYSTEM, AuditEntry
 from alerts.deadlines import longest_snooze
@@ -21,6 +21,8 @@ from alerts.merging import RuleSnooze
 from alerts.redis_scripts import RedisScripts
 from models.errors import RefusedError
 
+MOST_ALERTS = 1000
+"""Snoozed alerts in the list of all."""
 _MOST_TEXT = 256
 _TRIES = 100
 
@@ -36,6 +38,15 @@ class SnoozeRow(NamedTuple):
     severity: str
     actor: str
     reason: str
+
+
+class KeepsSnoozes(Protocol):
+    """What is needed of a store."""
+
+    def alerts(
+        self, statuses: tuple[Status, ...], sort: Literal["priority", "newest"], limit: int
+    ) -> list[Alert]: ...
+    def rule_snoozes(self) -> list[RuleSnooze]: ...
 
 
 def all_snoozes(alerts: list[Alert], rules: list[RuleSnooze]) -> list[SnoozeRow]:
@@ -54,20 +65,31 @@ def all_snoozes(alerts: list[Alert], rules: list[RuleSnooze]) -> list[SnoozeRow]
     return sorted(rows, key=lambda row: (row.until, row.alert_id or "", row.rule or "", row.entity))
 
 
+def snoozes_of(store: KeepsSnoozes) -> list[SnoozeRow]:
+    """The list of all snoozes as the store has them. Raises StoreError."""
+    return all_snoozes(store.alerts(("snoozed",), "newest", MOST_ALERTS), store.rule_snoozes())
+
+
 def checked(snooze: RuleSnooze, now: int) -> RuleSnooze:
     """The snooze, if it may be set at `now`; RefusedError says what is wrong."""
     rights.require(snooze.role, "snooze.set")
     longest = longest_snooze(snooze.severity)
     if not now < snooze.until <= now + longest:
         raise RefusedError(
-            f"a snooze of {snooze.severity} ends in the future and within {longest // 60_000} minutes"
+            f"a snooze of {snooze.severity} ends in the future and within {longest // 60_000} minutes",
+            zh=f"{snooze.severity} 的搁置须在将来结束，且不超过 {longest // 60_000} 分钟",
         )
     for name in ("rule", "entity_kind", "entity", "actor"):
         text = getattr(snooze, name)
         if not 0 < len(text) <= _MOST_TEXT or not text.isprintable():
-            raise RefusedError(f"snooze: {name} is one line of 1 to {_MOST_TEXT} characters")
+            raise RefusedError(
+                f"snooze: {name} is one line of 1 to {_MOST_TEXT} characters",
+                zh=f"搁置：{name} 须为一行，1 至 {_MOST_TEXT} 个字符",
+            )
     if not snooze.reason.strip():
-        raise RefusedError("snooze: give the reason; it is shown beside the snooze and kept")
+        raise RefusedError(
+            "snooze: give the reason; it is shown beside the snooze and kept", zh="搁置：请填写理由"
+        )
     return snooze
 
 
@@ -100,7 +122,11 @@ class _Snoozes:
             entry = AuditEntry(actor, role, action, "rule_snooze", named, now, reason, *facts)
             if self._swap_snooze(key, before, after, entry):
                 return True
-        raise RefusedError(f"the snooze of {key.replace(chr(31), ' ')} keeps changing: try again in a moment")
+        named = key.replace(chr(31), " ")
+        raise RefusedError(
+            f"the snooze of {named} keeps changing: try again in a moment",
+            zh=f"{named} 的搁置正在变更，请稍后重试",
+        )
 
 
 class MemorySnoozes(_Snoozes):

@@ -38,6 +38,7 @@ COMMANDS = [
     "drill",
     "route",
     "silence",
+    "snooze",
     "audit",
     "plan",
     "notice",

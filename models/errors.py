@@ -21,7 +21,14 @@ from __future__ import annotations
 
 
 class TidegateError(Exception):
-    """Base of every error Tidegate raises on purpose; the message names place and remedy."""
+    """Base of every error Tidegate raises on purpose; the message names place and remedy.
+
+    zh: the same in Chinese, for what people do on a page; "": there is English only.
+    """
+
+    def __init__(self, text: str = "", zh: str = "") -> None:
+        super().__init__(text)
+        self.zh = zh
 
 
 class EventError(TidegateError):

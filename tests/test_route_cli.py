@@ -110,6 +110,8 @@ class TestRoute:
         assert code == 0
         assert last(said)["would take it"] == ["* / pages", "* / team-copy"]
         assert last(said)["would hear"] == ["pager (schedule:duty)", "team"]
+        assert [step["level"] for step in last(said)["if nobody acknowledges"]] == [1, 2]
+        assert "* / incidents: no match (type=incident)" in last(said)["asked"]
         path.write_text(EXAMPLE.replace('notify = ["schedule:duty"]', 'notify = ["schedule:night"]', 1))
         code, said = run("route", "check", "r.toml")
         assert code == 1
@@ -140,6 +142,15 @@ class TestRoute:
         assert [row["name"] for row in told["routes"]][:2] == ["root", "incidents"]
         assert told["in_force"] is False
         assert told["on_call"]["duty"] in ("duty-analyst", "duty-lead")
+        code, said = run("route", "show", "--at", "2026-11-28T00:00Z", "--json")
+        (shift,) = last(said)["shifts"]
+        assert (shift["person"], shift["then"], shift["timezone"]) == (
+            "duty-analyst",
+            "duty-lead",
+            "Asia/Shanghai",
+        )
+        assert shift["until"] == 1_796_000_400_000, "Monday 30 November 2026, 09:00 in Shanghai"
+        assert run("route", "show", "--at", "tomorrow")[0] == 2
         assert "pages" in run("route", "show")[1]
         assert run("route", "example")[1] == EXAMPLE
 
@@ -161,6 +172,9 @@ class TestRoute:
         assert (heard["code"], heard["fate"]) == ("first_notification", "dead")
         assert "first notification of its group" in run("route", "why", alert.id)[1]
         assert "首次通知" in run("route", "why", alert.id, "--zh")[1]
+        told = last(run("route", "why", str(alert.decision.context["card"]), "--json")[1])
+        assert (told["change"]["id"], [one["outcome"] for one in told["attempts"]]) == (alert.id, ["dead"])
+        assert heard["message"] in run("route", "why")[1], "without an id: what came up last"
         code, said = run("route", "reconcile", "--json")
         assert code == 1
         (gap,) = last(said)["gaps"]
@@ -225,3 +239,24 @@ class TestSilence:
         assert code == 2
         assert said.startswith("tidegate: ")
         assert store.silences() == []
+
+
+class TestPreviewAndSnooze:
+    def test_matchers_are_tried_before_anybody_is_silenced(self, run: Run, store: RedisStore) -> None:
+        raise_alerts(store, 1, 3, now=1)
+        told = last(run("silence", "preview", "corridor=CN>*", "--json")[1])
+        assert (told["alerts"], told["matched"], told["severities"]) == (3, 3, {"S1": 3})
+        assert last(run("silence", "preview", "corridor=GB>*", "--json")[1])["matched"] == 0
+        assert run("silence", "preview", "corridor")[0] == 2
+        assert store.silences() == []
+
+    def test_snoozes_are_set_listed_and_lifted(self, run: Run, store: RedisStore) -> None:
+        who = ("R007", "card", "card_1")
+        assert run("snooze", "set", *who, "--for", "30m", "--reason", "known", "--role", "analyst")[0] == 2
+        assert run("snooze", "set", *who, "--for", "30m", "--reason", "known", "--json")[0] == 0
+        (row,) = last(run("snooze", "list", "--json")[1])["snoozes"]
+        assert (row["rule"], row["entity"], row["reason"]) == ("R007", "card_1", "known")
+        assert "known" in run("snooze", "list")[1]
+        assert run("snooze", "lift", *who, "--reason", "over")[0] == 0
+        code, said = run("snooze", "lift", *who, "--reason", "over")
+        assert (code, "is not snoozed" in said) == (2, True)

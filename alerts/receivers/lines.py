@@ -45,6 +45,7 @@ class Line(msgspec.Struct):
     """A receiver's trouble. disabled: digest of the settings that were answered with 410, else empty.
 
     opened_at: when the breaker opened. refusals, refused_at: how many messages in a row it refused, since when.
+    owed: messages in flight. delivered_at: when it last took one, 0: never.
     """
 
     failures: int = 0
@@ -53,6 +54,8 @@ class Line(msgspec.Struct):
     opened_at: int = 0
     refusals: int = 0
     refused_at: int = 0
+    owed: int = 0
+    delivered_at: int = 0
 
     def breaker(self, now: int) -> Breaker:
         """closed: in order. open: it rests. half_open: the next message tries. disabled: see the class."""
@@ -162,9 +165,9 @@ class Lines:
         line = self.line(name)
         if verdict == "delivered":
             self._finish(owed, "delivered", now)
-            if line.failures or line.refusals:
-                line.failures = line.rest_until = line.opened_at = line.refusals = line.refused_at = 0
-                self._touched.add(f"l:{name}")
+            line.failures = line.rest_until = line.opened_at = line.refusals = line.refused_at = 0
+            line.delivered_at = now
+            self._touched.add(f"l:{name}")
             return "delivered"
         owed.failed += 1
         if verdict in ("refused", "hopeless"):
@@ -225,6 +228,11 @@ class Lines:
     def changes(self) -> tuple[dict[str, bytes], list[str], dict[str, Done]]:
         """What to write, what to delete, and what is done, since the last call."""
         put, drop = {}, []
+        for receiver, ids in self._of.items():
+            line = self.line(receiver)
+            if line.owed != len(ids):
+                line.owed = len(ids)
+                self._touched.add(f"l:{receiver}")
         for name in self._touched:
             kind, key = name[0], name[2:]
             part: msgspec.Struct | None

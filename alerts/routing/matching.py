@@ -55,11 +55,16 @@ def matcher(text: str, where: str) -> Matcher:
     if form is None or len(text) > MAX_PATTERN:
         raise SettingsError(
             f"{where}: {text[:60]!r} is no matcher: write label=value, label!=value or severity<=S2, "
-            f"with * and ? as wildcards and | between alternatives, {MAX_PATTERN} characters at most"
+            f"with * and ? as wildcards and | between alternatives, {MAX_PATTERN} characters at most",
+            zh=f"{text[:60]!r} 不是匹配条件：请写 label=value、label!=value 或 severity<=S2，"
+            f"* 与 ? 为通配符，| 分隔多个取值，最长 {MAX_PATTERN} 个字符",
         )
     label, operator, value = form[1], form[2], form[3].strip('"')
     if operator == "<=" and (label != "severity" or value not in _SEVERITIES):
-        raise SettingsError(f"{where}: {text!r}: <= goes with severity and S1, S2, S3 or S4 only")
+        raise SettingsError(
+            f"{where}: {text!r}: <= goes with severity and S1, S2, S3 or S4 only",
+            zh=f"{text!r}：<= 只能用于 severity，取值 S1、S2、S3 或 S4",
+        )
     return Matcher(label, operator, tuple(part.strip() for part in value.split("|")))
 
 
@@ -67,7 +72,10 @@ def matchers(texts: Iterable[str], where: str) -> tuple[Matcher, ...]:
     """Read several; all of them have to fit. Raises SettingsError."""
     found = tuple(matcher(text, where) for text in texts)
     if len(found) > MAX_MATCHERS:
-        raise SettingsError(f"{where}: {len(found)} matchers; {MAX_MATCHERS} at most")
+        raise SettingsError(
+            f"{where}: {len(found)} matchers; {MAX_MATCHERS} at most",
+            zh=f"匹配条件有 {len(found)} 个，最多 {MAX_MATCHERS} 个",
+        )
     return found
 
 
@@ -97,7 +105,10 @@ def length_ms(text: str, where: str) -> int:
     """
     form = _LENGTH.fullmatch(text.strip())
     if form is None or not text.strip():
-        raise SettingsError(f"{where}: {text!r} is no length of time: write 30s, 5m, 4h, 1d or 1h30m")
+        raise SettingsError(
+            f"{where}: {text!r} is no length of time: write 30s, 5m, 4h, 1d or 1h30m",
+            zh=f"{text!r} 不是时长：请写 30s、5m、4h、1d 或 1h30m",
+        )
     days, hours, minutes, seconds = (int(part or 0) for part in form.groups())
     return (((days * 24 + hours) * 60 + minutes) * 60 + seconds) * 1000
 

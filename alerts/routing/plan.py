@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
@@ -110,12 +110,16 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan:
-    """A compiled routing file. Raises SettingsError for one that cannot be followed."""
+    """A compiled routing file. Raises SettingsError for one that cannot be followed.
 
-    def __init__(self, spec: PlanSpec) -> None:
+    names: receivers that are known by name alone, in a plan that is only looked at.
+    """
+
+    def __init__(self, spec: PlanSpec, names: Collection[str] = ()) -> None:
         self.spec = spec
         self.digest = hashlib.sha256(msgspec.json.encode(spec)).hexdigest()[:16]
         self.receivers: dict[str, AnySpec] = _by_name("receivers", spec.receivers)
+        self._names = {*self.receivers, *names}
         self._people = _by_name("people", spec.people)
         self._schedules = _by_name("schedules", spec.schedules)
         self._chains = _by_name("escalations", spec.escalations)
@@ -213,7 +217,7 @@ class Plan:
 
     def _known(self, targets: Iterable[str], where: str, *, plain: bool = False) -> None:
         for target in targets:
-            kind, known = "[[receivers]]", target in self.receivers
+            kind, known = "[[receivers]]", target in self._names
             if not plain and target.startswith(SCHEDULE):
                 kind, known = "[[schedules]]", target.removeprefix(SCHEDULE) in self._schedules
             elif not plain and target.startswith(PERSON):

@@ -142,12 +142,36 @@ _TEXTS: dict[type[_Why], tuple[str, str]] = {
     WaitingForGroup: ("waits for its group", "等待同组合并"),
     Silenced: ("silenced by {silence}", "被静默 {silence} 屏蔽"),
     Inhibited: ("quiet as part of incident {incident}", "属于事件 {incident}，保持静默"),
-    Acknowledged: ("quiet because it is {state}", "当前状态为 {state}，不再通知"),
+    Acknowledged: ("quiet because it is {state}", "{state}，不再通知"),
     ResolvedBefore: ("resolved before it was due", "通知前已解决"),
     AlreadyTold: ("the receiver was told by another route", "接收方已由其他路由得知"),
     RouteTellsNobody: ("its route tells nobody: {route}", "所属路由不通知任何人：{route}"),
     NobodyToTell: ("no receiver: none routed to, nobody on call, no fallback", "无接收方：无路由、无人值班、无后备"),
 }  # fmt: skip
+
+
+NAMES: dict[str, tuple[str, str]] = {
+    "first_notification": ("first notification", "首次通知"),
+    "new_alerts": ("new alerts in a known group", "已知分组中的新告警"),
+    "worsened": ("got worse", "级别上升"),
+    "repeat_elapsed": ("repeat", "重复提醒"),
+    "escalated": ("escalated", "逐级升级"),
+    "acknowledged_notice": ("acknowledged", "确认通知"),
+    "resolved": ("resolved", "解决通知"),
+    "storm_summary": ("storm summary", "风暴汇总"),
+    "fallback": ("fallback", "后备通知"),
+    "waiting_for_group": ("waits for its group", "等待同组合并"),
+    "silenced": ("silenced", "被静默"),
+    "inhibited": ("part of an incident", "属于事件"),
+    "acknowledged": ("acknowledged", "已确认"),
+    "resolved_before": ("resolved before", "通知前已解决"),
+    "already_told": ("told by another route", "其他路由已通知"),
+    "route_tells_nobody": ("route tells nobody", "路由不通知任何人"),
+    "nobody_to_tell": ("nobody to tell", "无人可通知"),
+    "every_receiver_failed": ("every receiver failed", "所有接收方均失败"),
+    "snoozed": ("snoozed", "已搁置"),
+}
+"""Short names of the codes, and of what reasons speak of: (English, Chinese)."""
 
 
 def code(reason: Reason) -> str:
@@ -158,4 +182,15 @@ def code(reason: Reason) -> str:
 def sentence(reason: Reason, language: str = "en") -> str:
     """The reason for people, in `en` or `zh`."""
     text = _TEXTS[type(reason)][language == "zh"]
-    return text.format(**msgspec.structs.asdict(reason))
+    facts = msgspec.structs.asdict(reason)
+    for name in _NAMED & facts.keys():
+        facts[name] = named(str(facts[name]), language)
+    return text.format(**facts)
+
+
+def named(code_: str, language: str = "en") -> str:
+    """The short name of a code in `en` or `zh`; one that has none stays as it is."""
+    return NAMES[code_][language == "zh"] if code_ in NAMES else code_
+
+
+_NAMED = {"because", "instead_of", "state"}

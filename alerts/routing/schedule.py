@@ -74,7 +74,7 @@ def check_schedule(schedule: Schedule, people: set[str]) -> None:
         place = f"{where}, layer {number}"
         if layer.every_days < 1 or not layer.people:
             raise SettingsError(f"{place}: every_days is at least 1, and people names at least one")
-        _hours(layer, place)
+        hours_of(layer, place)
         if wrong := [day for day in layer.days if day not in DAYS]:
             raise SettingsError(f"{place}: {wrong[0]!r} is no day; write {', '.join(DAYS)}")
     for moment in (
@@ -91,7 +91,8 @@ def check_schedule(schedule: Schedule, people: set[str]) -> None:
         raise SettingsError(f"{where}: {unknown[0]!r} is none of [[people]]")
 
 
-def _hours(layer: Layer, place: str) -> tuple[time, time] | None:
+def hours_of(layer: Layer, place: str) -> tuple[time, time] | None:
+    """The hours a layer is limited to; None: all day. Raises SettingsError with `place` in front."""
     if not layer.hours:
         return None
     try:
@@ -102,7 +103,7 @@ def _hours(layer: Layer, place: str) -> tuple[time, time] | None:
 
 
 def _within(layer: Layer, local: datetime) -> bool:
-    hours = _hours(layer, "")
+    hours = hours_of(layer, "")
     begin, end = hours or (time.min, time.min)
     # The shift that is on now may have begun yesterday; where both times are equal it lasts a whole day.
     today = local.time() >= begin and (begin >= end or local.time() < end)

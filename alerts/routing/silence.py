@@ -16,6 +16,9 @@ from models.errors import SettingsError
 LONGEST_MS = 30 * 24 * 3600 * 1000
 """A silence that lasts longer is a rule that should be mended instead."""
 
+NO_MATCHER = "silence: give at least one matcher; a silence of everything is written type=*"
+NO_MATCHER_ZH = "静默：至少填写一个匹配条件；静默全部请写 type=*"
+
 
 class Silence(msgspec.Struct, frozen=True, kw_only=True):
     """What fits all of `matchers` is not notified of from `starts_at` until before `ends_at` (ms).
@@ -47,11 +50,14 @@ def new_silence(
     """A checked silence with a derived id: asked for twice in the same moment it is one. Raises SettingsError."""
     conditions = matchers(texts, "silence")
     if not conditions:
-        raise SettingsError("silence: give at least one matcher; a silence of everything is written type=*")
+        raise SettingsError(NO_MATCHER, zh=NO_MATCHER_ZH)
     if not actor.strip() or not reason.strip():
-        raise SettingsError("silence: give an actor and a reason")
+        raise SettingsError("silence: give an actor and a reason", zh="静默：请填写人员与理由")
     if not max(now, starts_at) < ends_at <= starts_at + LONGEST_MS:
-        raise SettingsError("silence: it has to end in the future, after it starts and within 30 days")
+        raise SettingsError(
+            "silence: it has to end in the future, after it starts and within 30 days",
+            zh="静默：结束时间须在将来、晚于开始时间，且不超过 30 天",
+        )
     written = [condition.text for condition in conditions]
     identity = "\x1f".join([*written, actor, reason, str(now), str(starts_at), str(ends_at)])
     return Silence(

@@ -57,13 +57,18 @@ class _Asking:
             entry = AuditEntry(actor, role, "expired", "silence", id_, now, reason, *facts)
             if self._swap_entry("silences", id_, kept, msgspec.json.encode(after), entry):
                 return True
-        raise RefusedError(f"silence {id_} keeps changing: try again in a moment")
+        raise RefusedError(
+            f"silence {id_} keeps changing: try again in a moment", zh=f"静默 {id_} 正在变更，请稍后重试"
+        )
 
     def ask_resend(self, message_id: str, actor: str, role: str, reason: str, now: int) -> None:
         """Have the sender send a message again under its id. Raises RefusedError for rights or without a reason."""
         rights.require(role, "delivery.resend")
         if not reason.strip():
-            raise RefusedError("resend: give the reason; it is kept in the audit trail")
+            raise RefusedError(
+                "resend: give the reason; it is kept in the audit trail",
+                zh="重发：请填写理由，理由将写入审计记录",
+            )
         asked = msgspec.json.encode(Resend(message_id=message_id, actor=actor, reason=reason, at=now))
         entry = AuditEntry(actor, role, "resent", "message", message_id, now, reason)
         self._swap_entry("resends", message_id, self._entry("resends", message_id), asked, entry)

@@ -80,18 +80,6 @@ def _facts(args: argparse.Namespace, settings: Settings, language: str = "en") -
         raise PlanError(f"{args.facts}: cannot be read: {error.strerror}") from None
 
 
-def _moment(text: str | None) -> int:
-    if text is None:
-        return time.time_ns() // 1_000_000
-    try:
-        moment = dt.datetime.fromisoformat(text)
-    except ValueError:
-        raise SettingsError(f"--at is {text!r}: give a time as in 2026-11-25T09:30+08:00") from None
-    if moment.tzinfo is None:
-        raise SettingsError(f"--at is {text!r}: add the zone, as in {text}+08:00")
-    return int(moment.timestamp() * 1000)
-
-
 def _store(settings: Settings) -> Store:
     from alerts.redis_store import RedisStore
     from dataflow.store_access import address_of
@@ -118,7 +106,7 @@ def _list(args: argparse.Namespace, settings: Settings) -> int:
 
     from alerts.notices.clocks import notices_of, worst
 
-    now, facts = _moment(args.at), _facts(args, settings)
+    now, facts = options.moment_of(args.at), _facts(args, settings)
     if args.incident is None:
         facts = _with_record(facts, settings)
     found = notices_of(facts, settings.notices, now)
@@ -200,7 +188,7 @@ def _sent(args: argparse.Namespace, settings: Settings) -> int:
 
     actor, role = options.who_of(args, settings)
     now, language = time.time_ns() // 1_000_000, args.language or settings.console.language
-    facts, at = _facts(args, settings, language), None if args.at is None else _moment(args.at)
+    facts, at = _facts(args, settings, language), None if args.at is None else options.moment_of(args.at)
     if args.incident is None:
         sent = record_sent(
             _store(settings), args.id, facts, settings.notices, actor=actor, role=role, now=now, sent_at=at,

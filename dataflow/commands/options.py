@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,6 +68,19 @@ def mapping_of(args: argparse.Namespace) -> Mapping | None:
     from dataflow.sources.mapping import load_mapping
 
     return load_mapping(args.mapping) if args.mapping else None
+
+
+def moment_of(text: str | None) -> int:
+    """The moment (ms) that `--at` names, now without it. Raises SettingsError."""
+    if text is None:
+        return time.time_ns() // 1_000_000
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(f"--at is {text!r}: give a time as in 2026-11-25T09:30+08:00") from None
+    if moment.tzinfo is None:
+        raise SettingsError(f"--at is {text!r}: add the zone, as in {text}+08:00")
+    return int(moment.timestamp() * 1000)
 
 
 def at_least(name: str, value: float | None, least: float) -> None:

@@ -7,14 +7,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dataflow.commands import options, showing
+from dataflow.commands import options, route_why, showing
 from models.errors import SettingsError
 
 if TYPE_CHECKING:
     from alerts.redis_store import RedisStore
     from alerts.routing.plan import Plan
     from alerts.routing.view import View
-    from alerts.routing.why import Why
     from dataflow.settings import Settings
 
 NAME = "route"
@@ -40,12 +39,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     check.add_argument("--no-secrets", action="store_true", help="leave the receivers' secrets unread")
     check.add_argument(
         "--label", action="append", default=[], metavar="NAME=VALUE",
-        help="a label of an imagined alert (severity=S1, corridor=CN>US, …); shows its routes and receivers",
+        help="a label of an imagined alert (severity=S1, corridor=CN>US, …); shows its way and who hears",
     )  # fmt: skip
-    verb("show", "print the routing tree in force, the receivers' state and who is on call")
+    check.add_argument(
+        "--at", metavar="TIME", help="when it is imagined to come up: 2026-11-28T03:00Z (default: now)"
+    )
+    shown = verb(
+        "show", "print the routing tree in force, the receivers' state and who is on call until when"
+    )
+    shown.add_argument("--at", metavar="TIME", help="who is on call then: 2026-11-28T03:00Z (default: now)")
     verb("example", "print a routing file to start from")
-    why = verb("why", "tell why an alert (or incident:ID) paged whom, or did not")
-    why.add_argument("id", metavar="ALERT_ID", help="as the console and the messages show it")
+    why = verb("why", "tell why an alert (or incident, or all of an entity) paged whom, or did not")
+    why.add_argument(
+        "id", nargs="?", default="", metavar="ID",
+        help="an alert's, incident's or message's id, or the token of an entity (default: what came up last)",
+    )  # fmt: skip
+    why.add_argument("--limit", type=int, default=10, metavar="N", help="at most N subjects (default 10)")
     why.add_argument("--zh", action="store_true", help="in Chinese")
     verb("reconcile", "compare alerts stored with pages delivered; exit 1 if there are gaps")
     sent = verb("sent", "list what was delivered or given up, newest first")
@@ -78,7 +87,8 @@ def run(args: argparse.Namespace) -> int:
         return _show(args, settings)
     store, now = RedisStore(address_of(settings)), time.time_ns() // 1_000_000
     if args.verb == "why":
-        return _why(args, store)
+        options.at_least("--limit", args.limit, 1)
+        return route_why.why(store, args.id, args.limit, "zh" if args.zh else "en", as_json=args.json)
     if args.verb == "reconcile":
         import msgspec
 
@@ -88,7 +98,9 @@ def run(args: argparse.Namespace) -> int:
     if args.verb == "sent":
         return _sent(args, store)
     actor, role = options.who_of(args, settings)
-    if not store.done_by_id([args.message]) and not store.routing_parts([f"o:{args.message}"]):
+    from alerts.routing.archive import is_kept
+
+    if not is_kept(store, args.message):
         raise SettingsError(f"{args.message}: no such message is kept; `tidegate route sent` lists them")
     store.ask_resend(args.message, actor, role, args.reason, now)
     showing.show({"message": args.message, "asked_by": actor}, "resend", as_json=args.json)
@@ -108,7 +120,7 @@ def _check(args: argparse.Namespace, settings: Settings) -> int:
         return 1
     told: dict[str, Any] = {"receivers": len(plan.receivers), "routes": len(plan.routes), "plan": plan.digest}
     if args.label:
-        told |= _imagined(plan, args.label)
+        told |= _imagined(plan, args.label, options.moment_of(args.at))
     showing.show(told, str(args.file or settings.routing or "routing"), as_json=args.json)
     return 0
 
@@ -139,35 +151,47 @@ def _test(args: argparse.Namespace, settings: Settings) -> int:
     return 0 if verdict == "delivered" else 1
 
 
-def _imagined(plan: Plan, labels: list[str]) -> dict[str, Any]:
-    from typing import get_args
+def _imagined(plan: Plan, labels: list[str], now: int) -> dict[str, Any]:
+    from alerts.routing.imagining import imagine, imagined
 
-    from alerts.routing.change import Change, Kind
-
-    given = dict(label.partition("=")[::2] for label in labels)
-    kind, severity = given.pop("type", "alert"), given.pop("severity", "S2")
-    if kind not in get_args(Kind) or severity not in ("S1", "S2", "S3", "S4"):
-        raise SettingsError(f"--label: type is one of {', '.join(get_args(Kind))}, severity S1 to S4")
-    change = Change(kind=kind, id="imagined", severity=severity, at=0, labels=given)  # type: ignore[arg-type]
-    now = time.time_ns() // 1_000_000
-    routes = plan.matching(change)
-    reached = plan.reached([target for route in routes for target in route.notify], now)
-    return {
-        "would take it": [route.path for route in routes],
-        "would hear": [f"{name} ({target})" if name != target else name for name, target in reached.items()],
+    found = imagine(plan, imagined(dict(label.partition("=")[::2] for label in labels), now), now)
+    first = {name: target for step in found.steps if step.level == 0 for name, target in step.told.items()}
+    later = [
+        {"level": step.level, "at": showing.moment(step.at), "would hear": list(step.told)}
+        for step in found.steps
+        if step.level
+    ]
+    told: dict[str, Any] = {
+        "would take it": found.takers,
+        "would hear": [f"{name} ({target})" if name != target else name for name, target in first.items()],
+        "if nobody acknowledges": later,
+        "asked": [
+            f"{one.path}: {one.verdict.replace('_', ' ')}"
+            + (f" ({', '.join(one.failed)})" if one.failed else "")
+            for one in found.branches
+        ],
     }
+    return told | ({"fallback": found.fallback} if found.fallback else {})
 
 
 def _show(args: argparse.Namespace, settings: Settings) -> int:
     import msgspec
 
     from alerts.routing.matching import length_text
+    from alerts.routing.shifts import shifts
     from dataflow.sender import plan_of
 
     plan, now = plan_of(settings), time.time_ns() // 1_000_000
     view, running = _view(settings, plan, now)
+    duty = shifts(plan, options.moment_of(args.at))
     if args.json:
-        told = {**msgspec.to_builtins(view), "on_call": plan.on_call(now), "in_force": running}
+        on_call = {one.schedule: one.person for one in duty}
+        told = {
+            **msgspec.to_builtins(view),
+            "on_call": on_call,
+            "shifts": msgspec.to_builtins(duty),
+            "in_force": running,
+        }
         showing.show(told, "routing", as_json=True)
         return 0
     for row in view.routes:
@@ -176,11 +200,13 @@ def _show(args: argparse.Namespace, settings: Settings) -> int:
         chain = f", escalation {row.escalation}" if row.escalation else ""
         what, whom = " ".join(row.match) or "everything", ", ".join(row.notify) or "nobody"
         print(f"{'  ' * row.depth}{row.name}  {what}  -> {whom}  {said}{chain}")
-    for name, person in plan.on_call(now).items():
-        print(f"on call  {name}: {person or 'nobody'}")
+    for shift in duty:
+        until = f" until {showing.moment(shift.until)}, then {shift.then or 'nobody'}" if shift.until else ""
+        print(f"on call  {shift.schedule} ({shift.timezone}): {shift.person or 'nobody'}{until}")
     for one in view.receivers:
         state = one.breaker.replace("_", " ") if running else "not running"
-        print(f"receiver  {one.name} ({one.kind}, rate {one.rate}): {state}")
+        last = f", last took one {showing.moment(one.delivered_at)}" if one.delivered_at else ""
+        print(f"receiver  {one.name} ({one.kind}, rate {one.rate}): {state}, {one.owed} in flight{last}")
     print(f"fallback  {view.fallback or 'none'}")
     return 0
 
@@ -201,70 +227,12 @@ def _view(settings: Settings, plan: Plan, now: int) -> tuple[View, bool]:
     return view_of(plan), False
 
 
-def _why(args: argparse.Namespace, store: RedisStore) -> int:
-    found = store.why(args.id)
-    if found is None:
-        alert = store.alert(args.id)
-        if alert is None:
-            raise SettingsError(f"{args.id}: there is no such alert")
-        showing.say(
-            f"{args.id}: the router has no record of it. It is {alert.status}; either the sender has not read it yet "
-            "(tidegate status), or it was resolved before the sender saw it or more than three days ago"
-        )
-        return 1
-    language = "zh" if args.zh else "en"
-    if args.json:
-        showing.show(_answer(found, language), "why", as_json=True)
-        return 0
-    for line in _sentences(found, language):
-        print(line)
-    return 0
-
-
-def _answer(found: Why, language: str) -> dict[str, Any]:
-    import msgspec
-
-    from alerts.routing.reasons import code, sentence
-
-    told: dict[str, Any] = msgspec.to_builtins(found)
-    for name in ("heard", "unheard", "history"):
-        for row, part in zip(told[name], getattr(found, name), strict=True):
-            row |= {"code": code(part.reason), "text": sentence(part.reason, language)}
-    return told
-
-
-def _sentences(found: Why, language: str) -> list[str]:
-    from alerts.routing.reasons import sentence
-
-    change = found.change
-    out = [f"{change.kind} {change.id}: {change.severity}, {change.state}"]
-    out += [
-        f"route      {one.route}" + (f", looked at again {showing.moment(one.due)}" if one.due else "")
-        for one in found.routes
-    ]
-    out += [
-        f"told       {one.receiver} at {showing.moment(one.at)}: {sentence(one.reason, language)} "
-        f"[{one.fate.replace('_', ' ')}, {one.attempts} attempts, {one.message}]"
-        for one in found.heard
-    ]
-    out += [
-        f"not told   {one.receiver or 'anybody'} since {showing.moment(one.since)}: {sentence(one.reason, language)}"
-        for one in found.unheard
-    ]
-    out += [
-        f"history    {showing.moment(one.at)} {one.receiver or '-'}: {sentence(one.reason, language)}"
-        for one in found.history
-    ]
-    return out
-
-
 def _sent(args: argparse.Namespace, store: RedisStore) -> int:
+    from alerts.routing.archive import given_up
     from alerts.routing.reasons import code
 
     options.at_least("--limit", args.limit, 1)
-    # Of what was given up there may be little among much that was delivered.
-    found = store.done_messages(20_000 if args.dead else args.limit)
-    done = [one for one in found if not args.dead or one.outcome == "dead"][: args.limit]
+    done = given_up(store, args.limit) if args.dead else store.done_messages(args.limit)
     rows: list[dict[str, Any]] = [
         {
             "message": one.intent.id, "receiver": one.intent.receiver, "outcome": one.outcome, "at": one.at,

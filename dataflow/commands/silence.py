@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from alerts.routing.silence import Silence
 
 NAME = "silence"
-HELP = "keep notifications quiet by matchers for a stated time and reason, list silences, end one early"
+HELP = "keep notifications quiet by matchers for a stated time and reason, try matchers, list silences, end one early"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +32,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add.add_argument(
         "--in", dest="later", default="0s", metavar="TIME", help="begin after this time (default: now)"
     )
+    text = "count the alerts that matchers fit now, before anybody silences them"
+    trying = verbs.add_parser("preview", help=text, description=text)
+    trying.add_argument("matchers", nargs="+", metavar="MATCHER", help="as for `silence add`")
     text = "list the silences that hold, are planned or ended within the last week"
     listing = verbs.add_parser("list", help=text, description=text)
     text = "end a silence now"
@@ -40,17 +43,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     for verb in (add, expire):
         verb.add_argument("--reason", required=True, help="why; it is kept in the audit trail")
         options.add_who(verb)
-    for verb in (add, listing, expire):
+    for verb in (add, trying, listing, expire):
         options.add_config(verb)
         options.add_json(verb)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Add, list or expire."""
+    """Add, try, list or expire."""
     import msgspec
 
     from alerts.redis_store import RedisStore
     from alerts.routing.matching import length_ms
+    from alerts.routing.previewing import preview
     from alerts.routing.silence import new_silence
     from dataflow.store_access import address_of
 
@@ -58,6 +62,12 @@ def run(args: argparse.Namespace) -> int:
     store, now = RedisStore(address_of(settings)), time.time_ns() // 1_000_000
     if args.verb == "list":
         return _list(store.silences(), now, as_json=args.json)
+    if args.verb == "preview":
+        found = msgspec.to_builtins(preview(store, args.matchers))
+        showing.show(
+            {**found, "examples": [one["id"] for one in found["examples"]]}, "preview", as_json=args.json
+        )
+        return 0
     actor, role = options.who_of(args, settings)
     if args.verb == "add":
         begins = now + length_ms(args.later, "--in")
