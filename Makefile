@@ -8,6 +8,8 @@ BENCH_ENTITIES ?= 1000000
 SOAK_EVENTS ?= 2000000
 ARGS ?=
 LOCK_ARGS ?=
+COMPILE = uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links --python-version 3.11
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
@@ -79,14 +81,16 @@ bench: install ## measure everything and write docs/benchmarks.md (BENCH_SECONDS
 
 # For the one who changes a dependency; needs the `uv` command. Versions stay as they are unless a dependency asks
 # for others or LOCK_ARGS is --upgrade; one version for all Pythons, so that they compute the same.
-lock: ## bring requirements.lock in line with pyproject.toml (LOCK_ARGS="--upgrade")
+lock: ## bring the lock files in line with pyproject.toml (LOCK_ARGS="--upgrade")
 	@command -v uv >/dev/null || { echo "make lock needs uv: pipx install uv" >&2; exit 1; }
 	@cp requirements.lock requirements.new
-	@uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes --no-header --no-annotate \
-		--no-emit-index-url --no-emit-find-links --python-version 3.11 --extra dev $(LOCK_ARGS) \
-		pyproject.toml requirements-build.in --output-file requirements.new
+	@$(COMPILE) --extra dev $(LOCK_ARGS) pyproject.toml requirements-build.in --output-file requirements.new
 	@{ sed -n '/^#/p;/^#/!q' requirements.lock; sed '/^#/d' requirements.new; } > requirements.tmp
 	@mv requirements.tmp requirements.lock && rm requirements.new
+	@$(COMPILE) --extra kafka --extra traces --constraint requirements.lock pyproject.toml requirements-build.in \
+		--output-file requirements.new
+	@{ sed -n '/^#/p;/^#/!q' requirements-run.lock; sed '/^#/d' requirements.new; } > requirements.tmp
+	@mv requirements.tmp requirements-run.lock && rm requirements.new
 
 clean: ## remove caches and build leftovers; .venv and var stay
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -9,7 +9,6 @@ import os
 import signal
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import msgspec
 
@@ -187,17 +186,3 @@ def run_simulator(settings: Settings, url: str, start: int) -> None:
     Feeder(url, lambda clock: Door(ring, keys, clock=clock), settings.simulator, settings.flow, start).run(
         stop.is_set, stop.wait
     )
-
-
-def console_settings(settings: Settings, path: Path) -> None:
-    """Write the resolved settings the console reads: no secret in them, the store's url comes by REDIS_URL."""
-    edges = settings.engine.thresholds
-    resolved = {
-        "actor": settings.console.actor, "language": settings.console.language,
-        "role": settings.console.role, "four_eyes": msgspec.to_builtins(settings.four_eyes),
-        "thresholds": {"medium": edges.medium, "high": edges.high, "critical": edges.critical},
-        "rules": str(Path(settings.rules).absolute()) if settings.rules else None,
-        "settle_after_ms": settings.engine.settle_after_ms, "plans": str(settings.emergency.folder),
-        "notices": msgspec.to_builtins(settings.notices),
-    }  # fmt: skip
-    path.write_bytes(msgspec.json.encode(resolved))

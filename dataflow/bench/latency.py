@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from dataflow.bench.flow import append
 from dataflow.bench.load import Load
 from dataflow.bench.loop import Spent, trained
@@ -31,14 +33,14 @@ def latency(
     rate: transactions and other events a second; None is half of the measured maximum. console: run the console too.
     """
     spent = Spent(progress)
+    beside = msgspec.structs.replace(settings.console, port=CONSOLE_PORT)
+    settings = msgspec.structs.replace(settings, console=beside)
     loop = trained(settings, spent, seconds * TRAIN_SHARE, seconds * MOST_TRAIN_SHARE)
     load = loop.load
     with workshop() as (url, directory), plant(url, directory, settings) as works:
         works.serve(loop.engine.snapshot)
-        for name in ("learner", "sender", "clerk", "scorer"):
+        for name in ("learner", "sender", "clerk", "scorer", *(("console",) if console else ())):
             works.start(name)
-        if console:
-            works.start_console(CONSOLE_PORT)
         append(works.link, "tg:in", load.take(WARM_EVENTS))
         _drained(works, WARM_EVENTS, START_S)
         most = _most(works, load) if rate is None else None

@@ -16,7 +16,7 @@ from alerts.redis_link import RedisLink
 from alerts.redis_store import RedisStore
 from dataflow.settings import Settings
 from dataflow.supervise import Child, Supervisor, python
-from dataflow.worker import console_settings, ring_of
+from dataflow.worker import ring_of
 from models.errors import StoreError
 from models.events import Control, encode
 from models.serving import Snapshot
@@ -46,14 +46,6 @@ class Plant:
         child = Child(name, command, self.directory / f"{name}.log", {"REDIS_URL": self.url})
         self._supervisor.add(child)
         return child
-
-    def start_console(self, port: int) -> None:
-        """Start the console."""
-        path = self.directory / "console.json"
-        console_settings(self.settings, path)
-        where = {"REDIS_URL": self.url, "TIDEGATE_CONSOLE": str(path)}
-        command = python("dashboard.serve", "--port", str(port))
-        self._supervisor.add(Child("console", command, self.directory / "console.log", where))
 
     def kill(self, child: Child) -> None:
         """Kill a worker as a crash would, with no chance to say goodbye."""

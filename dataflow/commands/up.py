@@ -25,7 +25,7 @@ from dataflow.sender import plan_of, receivers_of
 from dataflow.serve.settings import check as check_serve
 from dataflow.settings import Settings, load_settings, store_url
 from dataflow.supervise import Child, Supervisor, python
-from dataflow.worker import console_settings, ring_of
+from dataflow.worker import ring_of
 from models.errors import SettingsError, StoreError
 from models.money import DAY_MS
 
@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
             scheme = "https" if settings.serve.tls_certificate else "http"
             out.print(f"scoring    {scheme}://{settings.serve.address}:{settings.serve.port}/v1/transactions")
         if settings.observe.port:
-            out.print(f"metrics    http://127.0.0.1:{settings.observe.port}/metrics")
+            out.print(f"metrics    http://{settings.observe.address}:{settings.observe.port}/metrics")
         out.print(
             f"paging     {', '.join(hearing) or 'nobody: set routing or webhooks.receivers (docs/routing.md)'}"
         )
@@ -151,18 +151,21 @@ def _start(
     supervisor: Supervisor, settings: Settings, url: str, logs: Path, resolved: Path, *, simulate: bool
 ) -> None:
     """Start the children; those that finish work first, the one that makes work last."""
-    directory = settings.directory
-    console = directory / "console.json"
-    console_settings(settings, console)
     common = ("--resolved", str(resolved))
     # The url may hold a password, so it goes by the environment, never by the command line.
     where = {"REDIS_URL": url}
-    supervisor.add(
-        Child("console", python("dashboard.serve", "--port", str(settings.console.port), "--address",
-              settings.console.address), logs / "console.log", {**where, "TIDEGATE_CONSOLE": str(console)})
-    )  # fmt: skip
     serving = ("serve",) if settings.serve.port else ()
-    for name in ("observer", "jobs", "sender", "clerk", "incidents", "learner", "scorer", *serving):
+    for name in (
+        "console",
+        "observer",
+        "jobs",
+        "sender",
+        "clerk",
+        "incidents",
+        "learner",
+        "scorer",
+        *serving,
+    ):
         supervisor.add(
             Child(name, python("dataflow.cli", "worker", name, *common), logs / f"{name}.log", where)
         )

@@ -12,12 +12,12 @@ from models.errors import SettingsError, TidegateError
 
 NAME = "worker"
 HELP = (
-    "run one process (scorer, learner, sender, clerk, incidents, observer, jobs, serve, simulator) "
+    "run one process (scorer, learner, sender, clerk, incidents, observer, jobs, serve, console, simulator) "
     "under your own supervisor"
 )
 
 PROCESSES = (
-    "scorer", "learner", "sender", "clerk", "incidents", "observer", "jobs", "serve", "simulator"
+    "scorer", "learner", "sender", "clerk", "incidents", "observer", "jobs", "serve", "console", "simulator"
 )  # fmt: skip
 
 
@@ -77,6 +77,10 @@ def _run(args: argparse.Namespace) -> int:
         worker.run_observer(settings, url)
     elif args.process == "serve":
         worker.run_serve(settings, url)
+    elif args.process == "console":
+        from dataflow.console import become_console
+
+        become_console(settings, url)
     elif args.process == "jobs":
         _jobs(args, settings, url)
     elif args.process == "job":

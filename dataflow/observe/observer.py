@@ -27,7 +27,6 @@ from models.errors import SettingsError, StoreError
 
 NAME = "observer"
 ROUND_S = 2.0
-LOOPBACK = "127.0.0.1"
 
 
 class Observer:
@@ -106,7 +105,7 @@ def run(
         registry = CollectorRegistry()
         registry.register(SystemCollector(observer.last))
         try:
-            server, _ = start_http_server(settings.observe.port, LOOPBACK, registry)
+            server, _ = start_http_server(settings.observe.port, settings.observe.address, registry)
             observer.port = settings.observe.port
         except OSError as error:
             # Metrics are worth less than the watch: another port is a setting away.
