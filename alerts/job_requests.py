@@ -52,9 +52,27 @@ class BacktestRequest(
             raise ValueError("the retained stream has no truth file: leave truth out")
 
 
-Request = BacktestRequest
+class DrillRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A drill, as `tidegate drill SCENARIO --seed N` plays it. Raises ValueError for what cannot be."""
+
+    scenario: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 1
+
+
+class DrillExportRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The record of a drill for one party, sealed with the key that the worker holds. party: of parties.toml."""
+
+    run: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    party: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+
+
+Request = BacktestRequest | DrillRequest | DrillExportRequest
 """Any kind of request."""
-REQUESTS: dict[str, type[Request]] = {"backtest": BacktestRequest}
+REQUESTS: dict[str, type[Request]] = {
+    "backtest": BacktestRequest,
+    "drill": DrillRequest,
+    "drill_export": DrillExportRequest,
+}
 """Kind → what its requests look like."""
 
 

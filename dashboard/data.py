@@ -1,4 +1,4 @@
-"""The read model: this file and incident_data.py, and no other, touch the store.
+"""The read model: this file, incident_data.py and drill_data.py, and no other, touch the store.
 
 Each page asks for one reading, taken at most once a second for all open tabs together. When the store
 cannot be reached the last good reading is kept, with the time it was taken and the reason; pages show

@@ -15,6 +15,7 @@ import streamlit as st
 from alerts.emergency.settings import EmergencySettings
 from alerts.store import Store
 from dashboard import data, theme
+from dashboard.drill_data import DrillData
 from dashboard.formats import age, utc
 from dashboard.incident_data import IncidentData
 from dashboard.measures import beat_time, mode_of
@@ -50,6 +51,12 @@ def incident_data(url: str) -> IncidentData:
     return IncidentData(read_model(url), EmergencySettings(found.plans), found.notices)
 
 
+@st.cache_resource
+def drill_data(url: str) -> DrillData:
+    """One read model of drills for all sessions."""
+    return DrillData(read_model(url), EmergencySettings(settings().plans))
+
+
 @dataclass(frozen=True)
 class Desk:
     """See the module's docstring. timezone: the reader's, for times on hover."""
@@ -59,6 +66,7 @@ class Desk:
     settings: ConsoleSettings
     model: data.ReadModel
     response: IncidentData
+    drills: DrillData
     actor: str
     role: str
     frozen: bool
@@ -89,6 +97,7 @@ def desk() -> Desk:
         settings=found,
         model=read_model(found.store_url),
         response=incident_data(found.store_url),
+        drills=drill_data(found.store_url),
         actor=str(st.session_state.get("actor") or found.actor).strip()[:64] or "analyst",
         role=found.role,
         frozen=bool(st.session_state.get("freeze")),

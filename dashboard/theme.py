@@ -107,5 +107,9 @@ dl.tg-facts {{ display: grid; margin: 0; padding: 0; grid-template-columns: max-
 .tg-soon {{ color: {ORANGE}; font-weight: 700; }}
 .tg-done {{ color: {GREEN}; font-weight: 700; }}
 .tg-card {{ border-top: 1px solid rgba(128,128,128,.35); padding-top: .4rem; }}
+table.tg-table {{ border-collapse: collapse; width: 100%; font-size: .88rem; margin: .2rem 0 .4rem; }}
+.tg-table th {{ text-align: left; font-weight: 600; opacity: .8; }}
+.tg-table th, .tg-table td {{ padding: .25rem .6rem .25rem 0; vertical-align: top; line-height: 1.3;
+             border-bottom: 1px solid rgba(128,128,128,.3); }}
 time {{ cursor: help; border-bottom: 1px dotted currentColor; }}
 </style>"""

@@ -17,6 +17,8 @@ from alerts.job_requests import (
     REQUESTS,
     RETAINED,
     BacktestRequest,
+    DrillExportRequest,
+    DrillRequest,
     decode_request,
     encode_request,
     kind_of,
@@ -207,11 +209,16 @@ def test_a_recording_is_a_name_never_a_path(recording: str) -> None:
 def test_requests_of_every_kind_come_back_as_they_were() -> None:
     assert all(
         decode_request(kind_of(r), encode_request(r)) == r
-        for r in (ASKED, BacktestRequest(recording=RETAINED))
-    )
-    assert set(REQUESTS) == {"backtest"}
-    with pytest.raises(JobError, match="no job of kind 'drill'"):
-        decode_request("drill", "{}")
+        for r in (
+            ASKED, BacktestRequest(recording=RETAINED), DrillRequest(scenario="restore", seed=7),
+            DrillExportRequest(run="restore-1", party="visa"),
+        )
+    )  # fmt: skip
+    assert set(REQUESTS) == {"backtest", "drill", "drill_export"}
+    with pytest.raises(JobError, match="no job of kind 'tabletop'"):
+        decode_request("tabletop", "{}")
+    with pytest.raises(JobError, match="scenario"):
+        decode_request("drill", '{"scenario":"../restore"}')
     with pytest.raises(JobError, match="unknown field"):
         decode_request("backtest", '{"recording":"a.jsonl","command":"rm"}')
 

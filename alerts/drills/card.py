@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import msgspec
 
 from alerts.drills.book import Targets
+from alerts.drills.course import Course, course_of
+from alerts.notices.clocks import Notice
 from alerts.response.incident import Incident
 from alerts.response.measure import Measure
 from alerts.response.severity import SeverityTable
@@ -39,20 +41,21 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
-    """passed: every target is met. missed: those that are not, with what was measured."""
+    """passed: every target is met. missed: those that are not, with what was measured. course: what happened when."""
 
     scenario: str
     passed: bool
     targets: dict[str, float]
     measured: dict[str, float | None]
     missed: list[str] = []
+    course: Course = Course()
 
 
 class Played(msgspec.Struct, kw_only=True):
     """What is left of a drill when it is over.
 
     bad: ids of bad payments; first_bad_at: of the first bad event, ms. failed: bad are payments that were refused.
-    late_ms: of the latest notice.
+    late_ms: of the latest notice. notices: all that are owed.
     """
 
     incident: Incident | None
@@ -61,6 +64,7 @@ class Played(msgspec.Struct, kw_only=True):
     bad: set[str] = set()
     failed: bool = False
     late_ms: int = 0
+    notices: list[Notice] = []
     false_alarms: int = 0
     lost: int = 0
     doubled: int = 0
@@ -111,6 +115,7 @@ def card_of(
         targets=dict(sorted(wanted.items())),
         measured=told,
         missed=missed,
+        course=course_of(one, played.measures, played.notices, played.first_bad_at),
     )
 
 

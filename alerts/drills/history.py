@@ -10,6 +10,7 @@ import msgspec
 
 from alerts.custody.audit import AuditEntry
 from alerts.drills.card import Card
+from alerts.emergency.plan import Plan
 from alerts.response.containing import ResponseStore
 from alerts.response.documents import Write
 
@@ -27,6 +28,14 @@ class DrillRun(msgspec.Struct, frozen=True, kw_only=True):
     book: str
     plan: str
     card: Card
+
+
+def run_of(card: Card, *, seed: int, actor: str, at: int, book: str, plan: Plan, id_: str = "") -> DrillRun:
+    """The record of a drill that was played. plan: the one it followed; id_: by default drill and time."""
+    return DrillRun(
+        id=id_ or f"{card.scenario}-{at}", drill=card.scenario, at=at, seed=seed, actor=actor, book=book,
+        plan=f"{plan.id} {plan.version}", card=card,
+    )  # fmt: skip
 
 
 class Trend(msgspec.Struct, frozen=True):

@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from alerts.custody.audit import canonical
 
+PURPOSE = b"tidegate incident evidence 1\n"
+"""What a seal signs besides the file: one that was made for something else proves nothing here."""
 Part = tuple[str, object]
 """What a line holds (`incident`, `decision`, …) and its body, JSON values."""
 
@@ -40,16 +42,18 @@ class Finding(msgspec.Struct, frozen=True):
     what: str
 
 
-def sealed(incident: str, parts: Iterable[Part], key: Ed25519PrivateKey, by: str, at: int) -> list[bytes]:
-    """The lines of the file, without newlines."""
+def sealed(
+    incident: str, parts: Iterable[Part], key: Ed25519PrivateKey, by: str, at: int, purpose: bytes = PURPOSE
+) -> list[bytes]:
+    """The lines of the file, without newlines. incident: the id of what it is about (of a drill, its run)."""
     lines = [canonical({"part": name, "body": body}) for name, body in parts]
     public = base64.b64encode(key.public_key().public_bytes_raw()).decode()
     seal = Seal("seal", incident, at, by, [hashlib.sha256(line).hexdigest() for line in lines], public)
-    signature = base64.b64encode(key.sign(_signed(seal))).decode()
+    signature = base64.b64encode(key.sign(_signed(seal, purpose))).decode()
     return [*lines, _line(msgspec.structs.replace(seal, signature=signature))]
 
 
-def changes(data: bytes, trusted: Sequence[str]) -> list[Finding]:
+def changes(data: bytes, trusted: Sequence[str], purpose: bytes = PURPOSE) -> list[Finding]:
     """Everything in the bytes of a file that is not as it was sealed. trusted: public keys, base64."""
     lines = data.split(b"\n")
     if lines.pop() != b"":
@@ -66,7 +70,7 @@ def changes(data: bytes, trusted: Sequence[str]) -> list[Finding]:
         return [Finding(len(lines), f"it is sealed with a key that is not trusted: {seal.key}")]
     try:
         public = Ed25519PublicKey.from_public_bytes(base64.b64decode(seal.key, validate=True))
-        public.verify(base64.b64decode(seal.signature, validate=True), _signed(seal))
+        public.verify(base64.b64decode(seal.signature, validate=True), _signed(seal, purpose))
     except (InvalidSignature, ValueError):
         return [Finding(len(lines), "the signature of the seal is wrong")]
     if base64.b64encode(base64.b64decode(seal.signature)).decode() != seal.signature:
@@ -94,10 +98,10 @@ def _differences(lines: Sequence[bytes], wanted: Sequence[str]) -> list[Finding]
     return sorted(out, key=lambda one: (one.line, one.what))
 
 
-def _signed(seal: Seal) -> bytes:
+def _signed(seal: Seal, purpose: bytes) -> bytes:
     body = msgspec.structs.asdict(seal)
     del body["signature"]
-    return b"tidegate incident evidence 1\n" + canonical(body)
+    return purpose + canonical(body)
 
 
 def _line(seal: Seal) -> bytes:

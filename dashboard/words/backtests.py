@@ -87,7 +87,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "job.failed": ("failed", "失败"),
     "job.cancelled": ("cancelled", "已取消"),
     "bt.queued": ("queued for {waited}", "已排队 {waited}"),
-    "bt.running": ("{share} of the stream, running for {since}", "已处理 {share}，运行 {since}"),
+    "bt.running": ("{share} done, running for {since}", "已完成 {share}，运行 {since}"),
     "bt.again": ("(attempt {attempt}: its worker ended before)", "（第 {attempt} 次：此前任务进程中断）"),
     "bt.cancel": ("Cancel it", "取消"),
     "bt.cancelled": ("Cancelled; its process ends within seconds.", "已取消；其进程将在数秒内结束。"),

@@ -22,7 +22,7 @@ from dataflow.drill.attacks import ATTACKS, CHANGES
 from dataflow.drill.responders import Responders
 from dataflow.drill.restoring import Restore
 from dataflow.drill.stages import InMemory, Stage, StoreLoss
-from dataflow.drill.traffic import SPAN_MS, Traffic
+from dataflow.drill.traffic import ATTACK_AFTER_MS, SPAN_MS, Traffic
 from dataflow.settings import Settings
 from dataflow.simulation.world import rng
 from dataflow.virtual_flow import Arrival, arrival_of
@@ -33,11 +33,16 @@ from models.engine_settings import CAPACITIES
 TICK_MS, CALM_TICK_MS = 1000, 5000
 """Between two looks until the incident is found, and afterwards: people are not quicker than that."""
 LONGEST_MS = 60 * 60_000
+USUAL_MS = ATTACK_AFTER_MS + 25 * 60_000
+"""How long drills usually last on the virtual clock; progress is told by it."""
 _decisions = msgspec.json.Decoder(Decision)
 
 
-def play(drill: Drill, book: DrillBook, plans: Book, settings: Settings, seed: int) -> Card:
-    """Play one drill and score it.
+def play(
+    drill: Drill, book: DrillBook, plans: Book, settings: Settings, seed: int,
+    progress: Callable[[float], None] = lambda _: None,
+) -> Card:  # fmt: skip
+    """Play one drill and score it; `progress` is told about which share of it is over.
 
     Attacks give the same card for the same seed, settings, plans and data files; where real servers are killed, the time
     that takes is measured.
@@ -57,14 +62,16 @@ def play(drill: Drill, book: DrillBook, plans: Book, settings: Settings, seed: i
         }
         stage = stages.get(drill.id, InMemory)()
         try:
-            return _played(drill, book, plans, NoticeClocks(settings.notices), seed, traffic, stage, fresh())
+            return _played(
+                drill, book, plans, NoticeClocks(settings.notices), seed, traffic, stage, fresh(), progress
+            )
         finally:
             stage.close()
 
 
 def _played(
     drill: Drill, book: DrillBook, plans: Book, notices: NoticeClocks, seed: int, traffic: Traffic, stage: Stage,
-    engine: Engine,
+    engine: Engine, progress: Callable[[float], None],
 ) -> Card:  # fmt: skip
     store = stage.open(traffic.start)
     core = ResponseCore(store, plan_of=lambda kind, _: used(plans.plan(kind)), notices=notices)
@@ -76,6 +83,7 @@ def _played(
     def arriving() -> Iterator[Arrival]:
         for event in traffic.events(ATTACKS.get(drill.id), CHANGES.get(drill.id)):
             bad = not isinstance(event, tuple) and event.id in traffic.bad
+            progress(min((arrival_of(event) - traffic.start) / USUAL_MS, 0.99))
             # `until` moves closer once everything of an attack is refused.
             if not (bad and arrival_of(event) > until):
                 yield event
@@ -101,6 +109,7 @@ def _played(
     played = Played(
         incident=mine, measures=people.measures(), first_bad_at=stage.broke_at() or traffic.first_bad_at,
         bad=traffic.bad, late_ms=people.late_ms(flow.now), failed=drill.id == "payment_outage",
+        notices=people.notices(flow.now),
         lost=told_of.lost, doubled=told_of.doubled,
         false_alarms=sum(one.detected_at < traffic.attack_at for one in others),
     )  # fmt: skip

@@ -111,7 +111,7 @@ class Responders:
 
     def _notify(self, one: Incident, clock: Clock) -> None:
         """Send the notices that are owed for certain and whose clock runs; drills send them nowhere."""
-        for notice in self._notices(one, clock.now):
+        for notice in self.notices(clock.now):
             if notice.owed == "yes" and notice.state in ("due", "soon", "late"):
                 digest = hashlib.sha256(f"{one.id} {notice.id}".encode()).hexdigest()
                 act = NoticeSent(
@@ -121,14 +121,14 @@ class Responders:
                 self._perform(act, clock)
         self._notified = True
 
-    def _notices(self, one: Incident, now: int) -> list[Notice]:
-        return [] if self.core.notices is None else self.core.notices.of(one, now)
+    def notices(self, now: int) -> list[Notice]:
+        """What is owed to whom in the incident; none without one."""
+        one = self.incident()
+        return [] if one is None or self.core.notices is None else self.core.notices.of(one, now)
 
     def late_ms(self, now: int) -> int:
         """How late the latest notice is that is owed for certain, sent or not."""
-        one = self.incident()
-        found = [] if one is None else self._notices(one, now)
-        return max((notice.late_ms for notice in found if notice.owed == "yes"), default=0)
+        return max((notice.late_ms for notice in self.notices(now) if notice.owed == "yes"), default=0)
 
     def _recover(self, one: Incident, clock: Clock) -> None:
         for measure in self.measures():

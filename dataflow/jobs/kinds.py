@@ -6,25 +6,33 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from alerts.custody.audit import SYSTEM
 from alerts.custody.signing import Signer
 from alerts.job_requests import REQUESTS, Request, decode_request
 from alerts.redis_link import RedisLink
-from alerts.store import Store
+from alerts.response.containing import ResponseStore
 from dataflow.settings import Settings
 from models.errors import JobError
 
 Progress = Callable[[float], None]
-RUNNERS = {"backtest": "dataflow.backtest.job"}
+RUNNERS = {
+    "backtest": "dataflow.backtest.job",
+    "drill": "dataflow.drill.job",
+    "drill_export": "dataflow.drill.export_job",
+}
 """Kind → module. Loaded when a job of the kind comes."""
 
 
 class Context(NamedTuple):
-    """What a job may use. signer: of model snapshots."""
+    """What a job may use. signer: of model snapshots; job: its id; actor, role: who asked for it."""
 
     settings: Settings
-    store: Store
+    store: ResponseStore
     link: RedisLink
     signer: Signer
+    job: str = ""
+    actor: str = SYSTEM
+    role: str = SYSTEM
 
 
 def run(kind: str, text: str, context: Context, progress: Progress) -> dict[str, Any]:

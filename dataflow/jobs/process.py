@@ -27,10 +27,13 @@ TELL_S = 0.5
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """What stands on stdin."""
+    """What stands on stdin: of the job with this id, asked for by this actor in this role."""
 
     kind: str
     request: str
+    job: str
+    actor: str
+    role: str
 
 
 class Said(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -66,7 +69,9 @@ def work(settings: Settings, url: str, stopping: object, given: IO[bytes]) -> in
     try:
         asked = msgspec.json.decode(given.read(), type=Asked)
         signer = KeyRing.load(keyring_path(settings.directory)).signer("model")
-        context = Context(settings, RedisStore(url), RedisLink(url), signer)
+        context = Context(
+            settings, RedisStore(url), RedisLink(url), signer, asked.job, asked.actor, asked.role
+        )
         result = run(asked.kind, asked.request, context, progress)
         say(Said(result=msgspec.json.encode(result).decode()))
     except StoppedError:

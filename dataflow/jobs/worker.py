@@ -73,7 +73,8 @@ class JobWorker:
         return True
 
     def _do(self, job: Job, stopping: Callable[[], bool]) -> None:
-        process = _Process(self._command, Asked(job.kind, job.request))
+        asked = Asked(job.kind, job.request, job.id, job.actor, job.role)
+        process = _Process(self._command, asked)
         try:
             error = self._follow(job, process, stopping)
         finally:

@@ -13,6 +13,7 @@ import msgspec
 
 from alerts.custody.audit_root import PURPOSE
 from alerts.custody.private_files import replace_private
+from alerts.response.evidence import PURPOSE as EVIDENCE
 from alerts.response.evidence import changes, sealed
 from alerts.response.gathering import gathered
 from alerts.response.incident import PlanUsed
@@ -49,14 +50,14 @@ def evidence_of(
     return sealed(id_, parts, ring_of(settings).ed25519(PURPOSE), actor, now)
 
 
-def verify(args: argparse.Namespace, settings: Settings) -> int:
-    """Say everything that is not as it was sealed; 1 if there is anything."""
+def verify(args: argparse.Namespace, settings: Settings, purpose: bytes = EVIDENCE) -> int:
+    """Say everything that is not as it was sealed for this purpose; 1 if there is anything."""
     trusted = args.key or [
         base64.b64encode(ring_of(settings).ed25519(PURPOSE).public_key().public_bytes_raw()).decode()
     ]
-    found = changes(args.file.read_bytes(), trusted)
+    found = changes(args.file.read_bytes(), trusted, purpose)
     told = {"intact": not found, "file": str(args.file), "findings": msgspec.to_builtins(found)}
-    showing.show(told, "incident verify", as_json=args.json)
+    showing.show(told, "verify", as_json=args.json)
     return 1 if found else 0
 
 
