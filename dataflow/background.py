@@ -26,6 +26,8 @@ from models.vectors import SLACK
 
 ORPHAN_S = 60.0
 """How long a child that outlived its parent is waited for when the flow starts again."""
+MOST_OF_A_CORE = 0.1
+"""So much of one core goes into checkpoints at the most, however large the state: a larger one is saved more rarely."""
 CAN_FORK = hasattr(os, "fork") and sys.platform != "darwin"
 
 
@@ -63,13 +65,11 @@ class Background:
             return
         # Vectors lie in a file that both share; this many may be put before one that the checkpoint needs is gone.
         late = engine.vectors.placed - child.placed > SLACK
-        process, status = os.waitpid(child.process, 0 if late else os.WNOHANG)
+        process, status, used = os.wait4(child.process, 0 if late else os.WNOHANG)
         if process == 0:
             return
         self._child = None
-        took = time.monotonic() - child.started
-        # At most every other second of a core goes into checkpoints, however large the state.
-        self._not_before = time.monotonic() + took
+        self._not_before = child.started + (used.ru_utime + used.ru_stime) / MOST_OF_A_CORE
         if os.waitstatus_to_exitcode(status) == 0:
             self._progress.written(child.mark)
         else:
