@@ -5,10 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from alerts.alert import Alert
+from alerts.response.acts import Attach
 from alerts.response.kinds import BY_ID
+from alerts.response.phases import LIVE
 from dashboard.desk import Desk, desk
 from dashboard.formats import plain
-from dashboard.incident_names import barred, kind_of, lines_of, pairs_of
+from dashboard.incident_names import barred, kind_of, lines_of, pairs_of, title_of
 from dashboard.notices import say
 from models.errors import IncidentError, SettingsError, StoreError
 
@@ -42,6 +44,28 @@ def escalate_control(here: Desk, alert: Alert, down: bool) -> None:
     with st.popover(here.t("declare.from_alert"), disabled=bool(why), help=why or None):
         if not why:
             _form(here, alert)
+            _join(here, alert.id)
+
+
+def _join(here: Desk, alert: str) -> None:
+    """The other way: an incident that is at work already."""
+    t, board = here.t, here.response.board().value
+    at_work = [row.incident for row in board.at_work if row.incident.phase in LIVE] if board else []
+    if not at_work:
+        return
+    titles = {one.id: f"{one.severity} {title_of(here, one)} · {one.id}" for one in at_work}
+    with st.form(f"join:{alert}", border=False):
+        st.selectbox(t("declare.join"), list(titles), key=f"join_to:{alert}", format_func=titles.__getitem__)
+        st.form_submit_button(t("declare.join_do"), key=f"join_do:{alert}", on_click=_attach, args=(alert,))
+
+
+def _attach(alert: str) -> None:
+    here, incident = desk(), str(st.session_state[f"join_to:{alert}"])
+    try:
+        here.response.perform(Attach(incident=incident, actor=here.actor, role=here.role, alert=alert))
+    except (StoreError, IncidentError) as error:
+        return say("error", here.t("failed", reason=plain(str(error))))
+    return say("success", here.t("declare.joined", id=incident))
 
 
 def _form(here: Desk, alert: Alert | None) -> None:

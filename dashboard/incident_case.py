@@ -19,12 +19,13 @@ from dashboard.incident_data import IncidentView
 from dashboard.incident_names import measure_of
 from dashboard.incident_verbs import draw_verbs
 from dashboard.notifying import draw_notifying
+from dashboard.plan_steps import draw_steps
 from dashboard.proposing import draw_proposing
 from dashboard.readings import Reading
 from dashboard.reviewing import draw_review
 from dashboard.text import name_of
 
-PARTS = ("timeline", "contain", "notify", "review")
+PARTS = ("timeline", "plan", "contain", "notify", "review")
 
 
 def draw_incident(here: Desk, id_: str) -> None:
@@ -46,6 +47,9 @@ def draw_incident(here: Desk, id_: str) -> None:
         part = chosen(t("part"), "part", PARTS, lambda name: t(f"incident.part.{name}"))
     view, down = reading.value, reading.error is not None
     st.fragment(_head, run_every=here.every(5))(here, id_, view.row.incident.version)
+    if part == "plan":
+        draw_steps(here, view, down)
+        return
     if part == "contain":
         draw_measures(here, view.measures, view.taken, down)
         draw_proposing(here, view.row.incident, view.plan, down)

@@ -20,7 +20,7 @@ from dashboard.text import name_of
 from models.errors import IncidentError, SettingsError, StoreError
 
 VERBS: dict[str, type[acts.Act]] = {
-    "acknowledge": acts.Acknowledge, "move": acts.Move, "assign": acts.Assign, "note": acts.Note,
+    "acknowledge": acts.Acknowledge, "move": acts.Move, "assign": acts.Assign, "note": acts.Note, "decide": acts.Decide,
     "situation": acts.Situation, "handover": acts.Handover, "regrade": acts.Regrade, "know": acts.Know,
 }  # fmt: skip
 MOST_TEXT = 2000
@@ -71,6 +71,8 @@ def _fields(here: Desk, verb: str, incident: Incident) -> None:
         case "assign":
             st.selectbox(t("act.role"), ROLES, key="act_role", format_func=role)
             st.text_input(t("act.person"), key="act_person", max_chars=64)
+        case "decide":
+            st.text_input(t("act.decision"), key="act_decision", max_chars=500)
         case "handover":
             st.text_input(t("act.person"), key="act_to", max_chars=64)
         case "regrade":
@@ -120,6 +122,8 @@ def _act(here: Desk, verb: str, incident: str) -> acts.AnyAct:
             return acts.Assign(**who, page=given("act_role"), person=person("act_person"))
         case "note":
             return acts.Note(**who)
+        case "decide":
+            return acts.Decide(**who, text=given("act_decision"))
         case "situation":
             return acts.Situation(**who)
         case "handover":

@@ -109,7 +109,7 @@ def _draft(here: Desk, incident: Incident, notices: list[Notice], down: bool) ->
 
 def _record(here: Desk, incident: Incident, verb: str, draft: NoticeDraft, down: bool) -> None:
     t = here.t
-    why = barred(here, NoticeSent.right, down) or (t("act.over") if incident.ended_at is not None else "")
+    why = barred(here, NoticeSent.right, down)
     with st.popover(t(f"notify.{verb}"), disabled=bool(why), help=why or None):
         if why:
             return

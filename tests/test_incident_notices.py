@@ -17,7 +17,8 @@ from alerts.emergency.plan_book import shipped_book
 from alerts.memory_store import MemoryStore
 from alerts.notices.facts import FLAGS, MOMENTS, Profile
 from alerts.notices.of_incident import NoticeClocks, facts_of
-from alerts.response.acts import Know, Move, NoticeNotApplicable, NoticeSent
+from alerts.response.acts import Know, Move, Note, NoticeNotApplicable, NoticeSent
+from alerts.response.applying import applied
 from alerts.response.clock import Clock
 from alerts.response.core import ResponseCore
 from alerts.response.incident import Impacts, Incident
@@ -157,6 +158,11 @@ def test_an_incident_that_was_none_owes_nothing_and_one_that_owes_stays_listed()
     assert response.notices.open(late, T + 20 * 24 * 60 * MINUTE), (
         "the summary of the handling is owed for 30 days"
     )
+    # It can be told as sent after the closure too; nothing else can be said of what has ended.
+    final = NoticeSent(incident=two.id, **WHO, deadline="CN-CAC-30D", digest="d" * 64)
+    assert "CN-CAC-30D" in applied(late, final, T + 1).notices
+    with pytest.raises(IncidentError, match="closed"):
+        applied(late, Note(incident=two.id, **WHO), T + 1)
 
 
 # the commands

@@ -58,6 +58,12 @@ class Note(Act, frozen=True, tag="note"):
     """Something seen or done, written down."""
 
 
+class Attach(Act, frozen=True, tag="attach"):
+    """An alert belongs to it; reason: what speaks for that, if it has to be said."""
+
+    alert: str
+
+
 class Decide(Act, frozen=True, tag="decide"):
     """A decision for the log; reason: why it was taken, text: what."""
 
@@ -140,6 +146,6 @@ class DecidePlan(Act, frozen=True, tag="decide_plan"):
 
 
 AnyAct = (
-    Acknowledge | Move | Handover | Assign | Note | Decide | Situation | Regrade | Know | StepDone | NoticeSent
-    | NoticeNotApplicable | WriteReview | AddAction | ActionDone | DecidePlan
+    Acknowledge | Move | Handover | Assign | Note | Attach | Decide | Situation | Regrade | Know | StepDone
+    | NoticeSent | NoticeNotApplicable | WriteReview | AddAction | ActionDone | DecidePlan
 )  # fmt: skip

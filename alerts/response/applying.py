@@ -12,6 +12,7 @@ from alerts.response.acts import (
     AddAction,
     AnyAct,
     Assign,
+    Attach,
     Decide,
     DecidePlan,
     Handover,
@@ -25,15 +26,18 @@ from alerts.response.acts import (
     StepDone,
     WriteReview,
 )
-from alerts.response.incident import Done, Entry, Fact, Incident, Page, Sent, noted
-from alerts.response.phases import ENDS, check_move
+from alerts.response.incident import KEPT_ALERTS, Done, Entry, Fact, Incident, Page, Sent, noted
+from alerts.response.phases import ENDS, LIVE, check_move
 from alerts.response.review import SECTIONS, PlanDecision, Review, check_complete
 from models.errors import IncidentError
+
+AFTERWARDS = (ActionDone, NoticeSent, NoticeNotApplicable)
+"""What may also be said once it has ended: a final report to an authority can be due a month later."""
 
 
 def applied(incident: Incident, act: AnyAct, now: int) -> Incident:
     """The incident after the act. Raises IncidentError when it is not allowed now."""
-    if incident.phase in ENDS and not isinstance(act, ActionDone):
+    if incident.phase in ENDS and not isinstance(act, AFTERWARDS):
         raise IncidentError(f"{incident.id} is {incident.phase}: what comes now is a new incident")
     reason = act.reason.strip()
     entry = Entry(at=now, actor=act.actor, kind=str(act.__struct_config__.tag), text=reason)
@@ -56,6 +60,15 @@ def applied(incident: Incident, act: AnyAct, now: int) -> Incident:
         case Note():
             _needs(reason, "a note has a text")
             return noted(incident, entry)
+        case Attach():
+            if incident.phase not in LIVE:
+                raise IncidentError(f"{incident.id} is in {incident.phase}: what comes now is a new incident")
+            if act.alert in incident.alert_ids:
+                raise IncidentError(f"{act.alert} belongs to {incident.id} already")
+            return noted(
+                incident, _with(entry, alert=act.alert), alert_count=incident.alert_count + 1,
+                alert_ids=[*incident.alert_ids, act.alert][-KEPT_ALERTS:],
+            )  # fmt: skip
         case Decide():
             _needs(reason and act.text.strip(), "a decision has a text and a reason")
             return noted(incident, _with(entry, decision=act.text.strip()))

@@ -15,7 +15,7 @@ from alerts import rights
 from alerts.custody.audit import AuditEntry
 from alerts.notices.of_incident import NoticeClocks
 from alerts.response import watch
-from alerts.response.acts import AnyAct, Know, Move
+from alerts.response.acts import AnyAct, Attach, Know, Move
 from alerts.response.announcing import notice_of, owed_by
 from alerts.response.applying import applied
 from alerts.response.archiving import archive_of
@@ -133,16 +133,23 @@ class ResponseCore(Containing):
         if isinstance(act, Move) and act.to == "closed":
             right = "incident.close"
         rights.require(act.role, right)
-        return self.change(act.incident, lambda one: self._after(one, act, clock), act.role)
+        alerts = [act.alert] if isinstance(act, Attach) else []
+        self._check_free(alerts, act.incident)
+        return self.change(act.incident, lambda one: self._after(one, act, clock), act.role, alerts)
 
-    def change(self, id_: str, act: Callable[[Incident], tuple[Incident, int]], role: str = "") -> Effects:
-        """Compare and set until nobody was faster. act: the incident afterwards, and the lines it adds."""
+    def change(
+        self, id_: str, act: Callable[[Incident], tuple[Incident, int]], role: str = "", alerts: Sequence[str] = ()
+    ) -> Effects:  # fmt: skip
+        """Compare and set until nobody was faster.
+
+        act: the incident afterwards, and the lines it adds. alerts: those that belong to it from now on.
+        """
         for _ in range(TRIES):
             before = self.incident(id_)
             after, lines = act(before)
             closes = after.phase == "closed" != before.phase
             archive = archive_of(after, after.timeline[-1].actor, role) if closes else []
-            effects = self._write(before, after, lines, role=role, more=archive)
+            effects = self._write(before, after, lines, role=role, alerts=alerts, more=archive)
             if effects.owed:
                 return effects
         raise StoreError(f"{id_} keeps changing under our hands: try again")
@@ -212,6 +219,15 @@ class ResponseCore(Containing):
             return Effects()
         self.settle()
         return Effects(owed)
+
+    def _check_free(self, alerts: Sequence[str], incident: str) -> None:
+        """IncidentError unless there are such alerts and they belong to no other incident."""
+        known = self.store.incident_of(list(alerts)) if alerts else {}
+        for id_ in alerts:
+            if self.store.alert(id_) is None:
+                raise IncidentError(f"there is no alert {id_}")
+            if known.get(id_, incident) != incident:
+                raise IncidentError(f"{id_} belongs to {known[id_]}")
 
     def _fresh(self, alerts: Sequence[str]) -> list[str]:
         known = self.store.incident_of(list(alerts))

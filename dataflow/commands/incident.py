@@ -55,6 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "to", metavar="PHASE", help="as docs/incidents.md lists them"
     )
     act("note", "write down what was seen or done")
+    act("attach", "an alert belongs to it").add_argument("alert", metavar="ALERT", help="id of the alert")
     act("decide", "write a decision into the log").add_argument(
         "text", metavar="DECISION", help="what was decided"
     )

@@ -43,6 +43,8 @@ def act_of(args: argparse.Namespace, actor: str, role: str, now: int) -> acts.An
             return acts.Move(**who, to="closed")
         case "note":
             return acts.Note(**who)
+        case "attach":
+            return acts.Attach(**who, alert=args.alert)
         case "decide":
             return acts.Decide(**who, text=args.text)
         case "report":
