@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.condition.checks import CHECKS, MINUTE_MS, Trouble
+from alerts.condition.checks import CHECKS, MINUTE_MS, Seen, Trouble, list_stale
 from alerts.condition.reading import ConditionSettings, Disk, Reading, StoreMemory
 from alerts.condition.watch import ConditionWatch, opened_of
+from alerts.lists.exchange import Exchange, ExchangeSettings, written
+from alerts.lists.importing import ages, import_shared
 from alerts.memory_store import MemoryStore
 from alerts.routing import feed
 from alerts.routing.change import Change
@@ -222,3 +224,19 @@ def test_the_router_hears_of_it_from_the_store() -> None:
 def test_checks_are_told_apart_and_described() -> None:
     assert len({check.__name__ for check in CHECKS}) == len(CHECKS)
     assert all(check.__doc__ for check in CHECKS)
+
+
+def test_a_file_of_an_exchange_grows_old() -> None:
+    store, club = MemoryStore(), Exchange("club", "ab" * 16, b"k" * 32)
+    settings = ExchangeSettings(name="club", key_file="/none", salt="ab" * 16, max_age_h=2)
+    assert ages(store, [settings]) == {}
+    for made_at in (START, START - 24 * HOUR_MS):
+        import_shared(
+            store, club, written(club, [], made_at), "f", actor="ana", role="senior", now=START, block_from=80
+        )
+    beats = {"observer": {"at": START, **ages(store, [settings])}}
+    reading = Reading(now=START + 3 * HOUR_MS, counters=Counters(), beats=beats)
+    (trouble,) = list_stale(reading, Seen(), ConditionSettings())
+    assert (trouble.subject, trouble.facts["hours"]) == ("club", 3)
+    fresh = msgspec.structs.replace(reading, now=START + HOUR_MS)
+    assert list_stale(fresh, Seen(), ConditionSettings()) == []

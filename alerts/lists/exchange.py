@@ -41,11 +41,15 @@ Name = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
 
 
 class ExchangeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One exchange we are a member of. key_file: 64 hexadecimal digits, mode 0600 in a directory of mode 0700."""
+    """One exchange we are a member of. key_file: 64 hexadecimal digits, mode 0600 in a directory of mode 0700.
+
+    max_age_h: hours after which its newest file counts as stale; 0: never.
+    """
 
     name: Name
     key_file: str
     salt: Hex32
+    max_age_h: Annotated[float, msgspec.Meta(ge=0)] = 168.0
 
 
 class Exchange:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -11,10 +12,13 @@ from alerts import rights
 from alerts.custody.audit import AuditEntry
 from alerts.lists.awaited import entry_of, listed_as, name_of
 from alerts.lists.changing import KIND, put_entries, remove_entries
-from alerts.lists.exchange import Exchange, Indicator, read
+from alerts.lists.exchange import Exchange, ExchangeSettings, Indicator, read
 from alerts.lists.kept import Kept
 from alerts.store import Store
 from models.lists import Key, Listed
+
+FILES_LOOKED_AT = 20
+HOUR_MS = 3_600_000
 
 
 class Imported(NamedTuple):
@@ -27,6 +31,24 @@ class Imported(NamedTuple):
     awaited: int
     revoked: int
     skipped: int
+
+
+def ages(store: Store, exchanges: Sequence[ExchangeSettings]) -> dict[str, int]:
+    """How old the newest file of each exchange is, for a beat; see `lists_of` in alerts/response/signals.py.
+
+    An exchange of which nothing was ever taken in is not told of: it is one that was just joined.
+    """
+    told: dict[str, int] = {}
+    for one in exchanges:
+        files = [
+            int(entry.after["made_at"])
+            for entry in store.audit_of(KIND, f"exchange {one.name}", FILES_LOOKED_AT)
+            if entry.action == "imported" and entry.after is not None and "made_at" in entry.after
+        ]
+        if files and one.max_age_h:
+            told[f"list_{one.name}_as_of"] = max(files)
+            told[f"list_{one.name}_max_age_ms"] = int(one.max_age_h * HOUR_MS)
+    return told
 
 
 def import_shared(
@@ -67,7 +89,7 @@ def import_shared(
     store.append_audit(
         AuditEntry(
             actor, role, "imported", KIND, f"exchange {exchange.name}", now, f"file of {shared.made_at}",
-            after={**told._asdict(), "sha256": digest},
+            after={**told._asdict(), "sha256": digest, "made_at": shared.made_at},
         )
     )  # fmt: skip
     put_entries(

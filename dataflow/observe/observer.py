@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from alerts.condition.checks import store_unreachable
 from alerts.condition.reading import Reading
 from alerts.condition.watch import ConditionWatch, opened_of
+from alerts.lists.importing import ages
 from alerts.redis_store import RedisStore
 from dataflow.observe.direct import DirectPages
 from dataflow.observe.logs import log, logger
@@ -27,13 +28,16 @@ from models.errors import SettingsError, StoreError
 
 NAME = "observer"
 ROUND_S = 2.0
+AGES_EVERY_MS = 60_000
 
 
 class Observer:
     """Over the store at `url`. direct: pages while the store is away."""
 
     def __init__(self, settings: Settings, url: str, direct: DirectPages, restarts: int = 0) -> None:
-        self._limits = settings.observe.condition
+        self._limits, self._exchanges = settings.observe.condition, settings.lists.exchanges
+        self._ages: dict[str, int] = {}
+        self._aged = 0
         self._store, self._readings = RedisStore(url), Readings(url, settings.directory)
         self._direct, self._restarts = direct, restarts
         self._watch: ConditionWatch | None = None
@@ -77,10 +81,12 @@ class Observer:
 
     def _beat(self, now: int) -> None:
         assert self._watch is not None
+        if self._exchanges and now - self._aged >= AGES_EVERY_MS:
+            self._ages, self._aged = ages(self._store, self._exchanges), now
         self._store.beat(
             NAME,
             {"status": "live", "pid": os.getpid(), "restarts": self._restarts, "metrics_port": self.port,
-             "troubles": len(self._watch.open), "open": self._watch.told()},
+             "troubles": len(self._watch.open), "open": self._watch.told(), **self._ages},
             now,
         )  # fmt: skip
 
