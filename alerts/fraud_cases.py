@@ -88,7 +88,7 @@ class RedisCases(RedisReports):
 
     def decision_numbered(self, number: int) -> bytes | None:
         """The decision on the payment of this number: decisions are numbered from 1, payments from 0."""
-        return next(iter(self._decisions_at([b"%d" % (number + 1)])), None)
+        return next(iter(self._decisions_at([number + 1])), None)
 
     def artefact(self, version: str) -> bytes | None:
         data: bytes | None = self._one("GET", self._key(f"artefact:{version}"))

@@ -4,7 +4,7 @@ Keys, all below one prefix (`tg:`):
 
     in                      input stream, field `e` = encoded event
     decisions, dead         streams, entry id `<ordinal>-0`, field `d` = JSON
-    index:<n>               event or entity → ordinal, one hash for each GENERATION ordinals (decision_index.py)
+    index:<kind>:<n>        hashes of events or entities by ordinal (decision_index.py)
     alert:<id>[:events], alerts:<status>:<priority|newest>, alerts:open:<severity>,
     alerts:of:<kind>:<entity>, fingerprints (fingerprint → open alert), labelled:<transaction>
     alerts:due, alerts:bell, snoozes, audit… (due_list.py, rule_snoozes.py, audit_trail.py)
@@ -28,8 +28,6 @@ from alerts.redis_link import RedisLink
 from alerts.store import Sort
 from models.decision import Counters, DeadLetter, Decision
 
-GENERATION = 50_000
-"""Ordinals a hash of event ids spans; a whole hash is dropped when all of them are trimmed."""
 PIPELINE = 1000
 
 
@@ -76,16 +74,9 @@ class RedisReading:
     def stream_time(self) -> int:
         return int(self._one("HGET", self._key("cursors"), "stream_time") or 0)
 
-    def decision(self, event_id: str) -> bytes | None:
-        newest, oldest = self._spans()
-        spans = range(newest, oldest - 1, -1)
-        found = self._many([("HGET", self._key(f"index:{n}"), f"e:{event_id}") for n in spans])
-        ordinals = [value for value in found if value is not None]
-        return next(iter(self._decisions_at(ordinals[:1])), None)
-
-    def _decisions_at(self, ordinals: list[bytes]) -> list[bytes]:
+    def _decisions_at(self, ordinals: list[int]) -> list[bytes]:
         stream = self._key("decisions")
-        ids = [ordinal + b"-0" for ordinal in ordinals]
+        ids = [f"{ordinal}-0" for ordinal in ordinals]
         entries = self._many([("XRANGE", stream, entry, entry) for entry in ids])
         return [fields[b"d"] for found in entries for _, fields in found]
 
@@ -97,11 +88,6 @@ class RedisReading:
             return []
         entries = self._one("XREVRANGE", self._key(stream), "+", "-", "COUNT", limit)
         return [fields[b"d"] for _, fields in entries]
-
-    def _spans(self) -> tuple[int, int]:
-        """Numbers of the newest and the oldest part of the index."""
-        newest = self.cursors()["decisions"]
-        return newest // GENERATION, max(newest - self._keep, 0) // GENERATION
 
     def minutes(self, since: int, until: int) -> dict[int, dict[str, float]]:
         index = self._key("minutes")

@@ -17,7 +17,7 @@ from alerts.alert import MAX_EVENTS_KEPT, MERGE_WINDOW_MS, AlertHit, Severity, a
 from alerts.audit_trail import RedisAudit, arguments_of
 from alerts.case_work import CaseWork, Swap
 from alerts.deadlines import acknowledge_ms, warn_ms
-from alerts.decision_index import RedisHistory, indexed
+from alerts.decision_index import GENERATION, KINDS, RedisHistory, indexed
 from alerts.due_list import RedisDue, schedule_of
 from alerts.fraud_cases import RedisCases
 from alerts.lifecycle import FourEyes
@@ -26,7 +26,7 @@ from alerts.merging import amount_of
 from alerts.minutes import Headed, head_of
 from alerts.overlap import remaining
 from alerts.redis_jobs import RedisJobs
-from alerts.redis_reading import GENERATION, fields_of
+from alerts.redis_reading import fields_of
 from alerts.redis_scripts import Argument
 from alerts.response.documents import RedisResponse
 from alerts.response.traces import RedisTraces
@@ -85,6 +85,7 @@ class RedisStore(
             "keep_minutes": minute_days * 24 * 60,
             "minute_ttl": minute_days * DAY_S,
             "generation": GENERATION,
+            "kinds": KINDS,
             "merge_window": MERGE_WINDOW_MS,
             "max_events": MAX_EVENTS_KEPT,
             "acknowledge": {severity: acknowledge_ms(severity) for severity in get_args(Severity)},
@@ -127,8 +128,7 @@ class RedisStore(
             "cursors": cursors,
             "first_decision": batch.first_decision_ordinal,
             "n_decisions": len(batch.decisions),
-            "n_linked": index.linked,
-            "n_names": len(index.newest),
+            "n_index": len(index),
             "n_hits": len(batch.hits),
             "first_dead": batch.first_dead_ordinal,
             "n_dead": len(batch.dead),
@@ -143,10 +143,9 @@ class RedisStore(
             "rules": self.rule_part(batch.decisions),
         }
         arguments: list[Argument] = [msgspec.json.encode(header)]
-        for decision, before in zip(batch.decisions, index.before, strict=True):
-            arguments += (decision, before)
-        for pair in index.newest.items():
-            arguments += pair
+        arguments += batch.decisions
+        for piece in index:
+            arguments += piece
         for hit in batch.hits:
             arguments += _hit_arguments(hit)
         arguments += [msgspec.json.encode(letter) for letter in batch.dead]

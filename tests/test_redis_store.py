@@ -8,10 +8,12 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+import numpy as np
 import pytest
 import redis
 
-import alerts.redis_reading
+import alerts.decision_index
 import alerts.redis_store
 from alerts.alert import Alert
 from alerts.redis_store import RedisStore
@@ -152,7 +154,7 @@ def test_deleted_cursors_are_noticed_before_anything_is_written(url: str, raw: r
 
 
 def test_event_lookup_is_bounded(url: str, raw: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alerts.redis_reading, "GENERATION", 4)
+    monkeypatch.setattr(alerts.decision_index, "GENERATION", 4)
     monkeypatch.setattr(alerts.redis_store, "GENERATION", 4)
     store = RedisStore(url, keep_decisions=10)
     for first in range(1, 100, 3):
@@ -162,7 +164,18 @@ def test_event_lookup_is_bounded(url: str, raw: redis.Redis, monkeypatch: pytest
             found = store.decision(f"e{n}")
             assert (found is not None) == (n > newest - 10), (n, newest)
     assert raw.xlen("tg:decisions") == 10
-    assert len(raw.keys("tg:index:*")) <= 4
+    assert len(raw.keys("tg:index:*")) <= 4 * len(alerts.decision_index.KINDS)
+
+
+def test_names_with_the_same_hash_are_told_apart(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alerts.decision_index, "_codes", lambda texts: np.full(len(texts), 7, dtype="<u4"))
+    store = RedisStore(url)
+    store.commit(commit_of(1, [decision(n, card=f"card-{n % 2}") for n in range(1, 10)]))
+    ids = [msgspec.json.decode(line)["id"] for line in store.decisions_of("card", "card-1", 3)]
+    assert ids == ["e9", "e7", "e5"]
+    assert store.decision("e4") is not None
+    assert store.decision("e40") is None
+    assert store.decisions_of("card", "card-2", 3) == []
 
 
 def test_indexes_expire_and_alerts_do_not(url: str, raw: redis.Redis) -> None:

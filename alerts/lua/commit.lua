@@ -1,8 +1,8 @@
 -- One batch of the scorer's output, all or nothing. Everything that can be refused is refused before the first
 -- write, since a script that fails half way is not rolled back.
 --
--- ARGV[1]: JSON header. Then for each decision: bytes, `before` (see alerts/decision_index.py). Then for each name of the
--- index: name, its newest ordinal. Then for each hit HIT_FIELDS strings. Then for each dead letter its bytes.
+-- ARGV[1]: JSON header. Then the bytes of each decision. Then for each piece of the index: end of its key, offset, bytes
+-- (alerts/decision_index.py). Then for each hit HIT_FIELDS strings. Then for each dead letter its bytes.
 -- Answer: {'done'}, or {'moved'} when the cursors are not where the caller believed.
 local h = cjson.decode(ARGV[1])
 local HIT_FIELDS = 14
@@ -25,53 +25,23 @@ local PER_CALL = 1000 -- Lua's stack holds some 8,000 arguments of a call.
 
 local function generation(ordinal) return math.floor(ordinal / h.generation) end
 
--- The newest ordinal before this batch of each name that a decision points back to, by the name's number.
-local function found_before(from)
-  local newest, asked, numbers = {}, {}, {}
-  for k = 0, h.n_linked - 1 do
-    asked[k + 1], numbers[k + 1] = ARGV[from + 2 * k], tostring(k)
-  end
-  local last = h.cursors.decisions
-  for g = generation(last), generation(math.max(last - h.keep, 0)), -1 do
-    if #asked == 0 or last == 0 then break end
-    local missing, missing_numbers = {}, {}
-    for start = 1, #asked, PER_CALL do
-      local stop = math.min(start + PER_CALL - 1, #asked)
-      local values = redis.call('HMGET', P .. 'index:' .. g, unpack(asked, start, stop))
-      for k = start, stop do
-        local value = values[k - start + 1]
-        if value then
-          newest[numbers[k]] = value
-        else
-          missing[#missing + 1], missing_numbers[#missing + 1] = asked[k], numbers[k]
-        end
-      end
-    end
-    asked, numbers = missing, missing_numbers
-  end
-  for _, number in ipairs(numbers) do newest[number] = '' end
-  return newest
-end
-
 local function write_decisions()
   local stream, count = P .. 'decisions', h.n_decisions
   if count == 0 then return end
-  local names, last = at + 2 * count, h.first_decision + count - 1
-  local newest = found_before(names)
+  local last = h.first_decision + count - 1
   for k = 0, count - 1 do
-    local before = string.gsub(ARGV[at + 1], '@(%d+)', newest)
-    redis.call('XADD', stream, string.format('%d-0', h.first_decision + k), 'd', ARGV[at], 'p', before)
-    at = at + 2
+    redis.call('XADD', stream, string.format('%d-0', h.first_decision + k), 'd', ARGV[at + k])
   end
-  local index = P .. 'index:' .. generation(last)
-  local stop = names + 2 * h.n_names - 1
-  for start = names, stop, PER_CALL do
-    redis.call('HSET', index, unpack(ARGV, start, math.min(start + PER_CALL - 1, stop)))
+  at = at + count
+  for _ = 1, h.n_index do
+    redis.call('SETRANGE', P .. 'index:' .. ARGV[at], ARGV[at + 1], ARGV[at + 2])
+    at = at + 3
   end
-  at = stop + 1
   redis.call('XTRIM', stream, 'MAXLEN', h.keep)
   local function below(ordinal) return generation(math.max(ordinal - h.keep, 0)) end
-  for g = below(h.cursors.decisions), below(last) - 1 do redis.call('UNLINK', P .. 'index:' .. g) end
+  for g = below(h.cursors.decisions), below(last) - 1 do
+    for _, kind in ipairs(h.kinds) do redis.call('UNLINK', P .. 'index:' .. kind .. ':' .. g) end
+  end
 end
 
 -- Until when every cause of the hit is snoozed for its entity at its severity; nil: at least one is not.
