@@ -25,9 +25,10 @@ def draw_export(here: Desk, found: Drills, run: DrillRun, down: bool) -> None:
     """Choose a party, ask, take the file."""
     t = here.t
     st.html(f'<div class="tg-head">{escape(t("export.title"))}</div>')
-    book, wrong = here.drills.plans()
+    files = here.drills.files()
+    book = files.book
     if book is None:
-        st.warning(plain(wrong), icon="⚠️")
+        st.warning(plain(files.wrong), icon="⚠️")
         return
     try:
         parties = _parties(run, book)

@@ -49,9 +49,10 @@ def _schedule(here: Desk, found: Drills) -> None:
         st.html(f'<div class="tg-head tg-late">✕ {escape(t("drills.behind", late=late, never=never))}</div>')
     else:
         st.html(f'<div class="tg-head tg-done">✓ {escape(t("drills.in_time"))}</div>')
-    book, wrong = here.drills.plans()
-    if wrong:
-        st.warning(plain(wrong), icon="⚠️")
+    files = here.drills.files()
+    book = files.book
+    if files.wrong:
+        st.warning(plain(files.wrong), icon="⚠️")
     rows = []
     for one in found.due:
         drill = here.drills.book().named(one.drill)

@@ -22,6 +22,7 @@ from dashboard.words import (
     queue,
     reviewing,
     rules,
+    tabletop,
 )
 
 PLACES = (
@@ -33,6 +34,7 @@ PLACES = (
     containing,
     reviewing,
     drills,
+    tabletop,
     monitoring,
     models,
     rules,

@@ -16,7 +16,7 @@ from alerts.redis_scripts import Argument, RedisScripts
 from alerts.response.effects import Owed
 from alerts.routing.change import Change
 
-Kind = Literal["incident", "measure", "watch", "drill"]
+Kind = Literal["incident", "measure", "watch", "drill", "tabletop"]
 KEPT_CHANGES = 100_000
 
 

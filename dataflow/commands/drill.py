@@ -22,6 +22,8 @@ DRILLS = (
 VERBS = {
     "history": "what was played and how it went",
     "due": "when each is due",
+    "tabletop": "training without the engine: list the exercises, or take the one named (exit code 1: not passed)",
+    "training": "who is trained in what, and until when",
     "export": "the record of one drill for one party of a joint drill, signed",
     "verify": "whether such a record is as it was signed",
 }
@@ -33,12 +35,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what", metavar="SCENARIO", choices=(*DRILLS, *VERBS), help=f"{', '.join(DRILLS)}; or {verbs}"
     )
-    parser.add_argument("name", metavar="NAME", nargs="?", help="export: id of the drill; verify: the file")
+    parser.add_argument(
+        "name",
+        metavar="NAME",
+        nargs="?",
+        help="tabletop: the exercise; export: id of the drill; verify: the file",
+    )
     parser.add_argument(
         "--seed", type=int, default=1, metavar="N", help="of world, attack and people (default 1)"
     )
     parser.add_argument("--drill", choices=DRILLS, help="history: of this one alone")
     parser.add_argument("--no-history", action="store_true", help="do not keep the result")
+    parser.add_argument(
+        "--answers", type=Path, metavar="FILE",
+        help='tabletop: answers as JSON, {"question": ["option"]}, instead of asking for them',
+    )  # fmt: skip
     parser.add_argument("--party", metavar="PARTY", help="export: for whom, as in docs/drills.md")
     parser.add_argument("--out", type=Path, metavar="FILE", help="export: file to write to (mode 0600)")
     parser.add_argument(
@@ -58,6 +69,10 @@ def run(args: argparse.Namespace) -> int:
         from dataflow.drill.shown import shown
 
         return shown(args, settings)
+    if args.what in ("tabletop", "training"):
+        from dataflow.drill.tabletop import tabletop, trained
+
+        return (tabletop if args.what == "tabletop" else trained)(args, settings)
     if args.what == "export":
         return _export(args, settings)
     if args.what == "verify":

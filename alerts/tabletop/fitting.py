@@ -1,0 +1,181 @@
+"""An exercise fitted to the plan that is in force: every question with its options, in words, and which are right. Pure.
+
+What is right is taken from the plan (time and owner of a step), from the deadlines (which clocks run), or named in the
+exercise and checked against the plan: a step, preset or contact that the plan no longer has is refused, so that nobody is
+trained for a plan that has changed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import msgspec
+
+from alerts.emergency.plan import ROLES, Plan
+from alerts.emergency.plan_book import Book
+from alerts.emergency.presets import Preset
+from alerts.emergency.reading import Words
+from alerts.emergency.words import WORDS
+from alerts.notices.clocks import notices_of
+from alerts.notices.deadlines import Deadline, shipped_rules
+from alerts.notices.facts import IncidentFacts, Profile
+from alerts.tabletop.exercise import MANY, Exercise, Question
+from models.errors import PlanError
+
+US = Profile(
+    jurisdictions=("CN",), entity=("payment_institution", "controller"), schemes=("visa", "mastercard")
+)
+"""Whom the story is about: a payment institution in China that takes cards of both schemes. The briefings say so."""
+HOUR, DAY = 60, 1440
+
+
+class Option(msgspec.Struct, frozen=True, kw_only=True):
+    """points: 1 right, 0.5 partly, 0 wrong. why: of a wrong one, where it has a reason of its own."""
+
+    id: str
+    text: Words
+    points: float
+    why: Words | None = None
+    critical: bool = False
+
+
+class Fitted(msgspec.Struct, frozen=True, kw_only=True):
+    """A question as it is put. scene: number of its scene. many: several options may be chosen."""
+
+    scene: int
+    question: Question
+    options: list[Option]
+    many: bool
+
+    @property
+    def right(self) -> list[str]:
+        """Ids of the right options."""
+        return [one.id for one in self.options if one.points == 1.0]
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """An exercise that can be played."""
+
+    exercise: Exercise
+    plan: Plan
+    questions: list[Fitted]
+
+
+def fitted(exercise: Exercise, book: Book, day: dt.date) -> Table:
+    """The exercise with its plan as of a day. Raises PlanError naming what the plan does not have."""
+    plan = plan_trained(book, exercise.plan, day)
+    questions = []
+    for scene, question in exercise.questions():
+        options = [*_options(exercise, question, plan, book, day), *_wrong(question)]
+        one = Fitted(scene=scene, question=question, options=options, many=question.asks in MANY)
+        ids = [option.id for option in options]
+        if len(ids) != len(set(ids)):
+            raise PlanError(f"exercise {exercise.id}: question {question.id}: an option is there twice")
+        if not one.right or len(one.right) == len(options) or (len(one.right) > 1 and not one.many):
+            raise PlanError(
+                f"exercise {exercise.id}: question {question.id}: by plan {plan.id} {plan.version} it has "
+                f"{len(one.right)} right options of {len(options)}: mend the exercise"
+            )
+        questions.append(one)
+    return Table(exercise=exercise, plan=plan, questions=questions)
+
+
+def plan_trained(book: Book, id_: str, day: dt.date) -> Plan:
+    """The version in force on a day, the newest while none is yet: people are trained before it comes into effect.
+
+    Raises PlanError when there is no such plan.
+    """
+    return book.in_force(id_, day) or book.plan(id_)
+
+
+def _wrong(question: Question) -> list[Option]:
+    return [
+        Option(id=one.id, text=one.text, points=0.0, why=one.why, critical=one.critical)
+        for one in question.wrong
+    ]
+
+
+def _options(exercise: Exercise, question: Question, plan: Plan, book: Book, day: dt.date) -> list[Option]:
+    where = f"exercise {exercise.id}: question {question.id}: plan {plan.id} {plan.version}"
+    match question.asks:
+        case "step":
+            steps = {step.id: step.text for step in plan.step}
+            return _named(question, {id_: steps.get(id_) for id_ in question.options}, f"{where} has no step")
+        case "preset":
+            presets = {one.id: _preset(one) for one in plan.containment}
+            return _named(
+                question, {id_: presets.get(id_) for id_ in question.options}, f"{where} has no preset"
+            )
+        case "contact":
+            in_plan = {one.contact for one in plan.channel} | {one.contact for one in plan.collaboration}
+            names = {one.id: one.name for one in book.contacts.contact}
+            missing = [id_ for id_ in question.right if id_ not in in_plan]
+            if missing:
+                raise PlanError(f"{where} tells nothing to {missing[0]!r}")
+            return _named(
+                question, {id_: names.get(id_) for id_ in question.options}, f"{where}: no contact is"
+            )
+        case "within" | "owner":
+            step = next((step for step in plan.step if step.id == question.step), None)
+            if step is None:
+                raise PlanError(f"{where} has no step {question.step!r}")
+            if question.asks == "within":
+                return [
+                    Option(id=str(most), text=_span(most), points=float(most == step.within))
+                    for most in question.minutes
+                ]
+            roles = {role: WORDS[role] if role in ROLES else None for role in question.options}
+            found = _named(question, roles, f"{where}: no role is")
+            return [msgspec.structs.replace(one, points=float(one.id == step.owner)) for one in found]
+        case "deadline":
+            rows = {row.id: _deadline(row) for row in shipped_rules().deadline}
+            found = _named(
+                question, {id_: rows.get(id_) for id_ in question.options}, f"{where}: no deadline is"
+            )
+            run = _running(exercise, question, day)
+            return [msgspec.structs.replace(one, points=float(one.id in run)) for one in found]
+
+
+def _named(question: Question, words: dict[str, Words | None], refused: str) -> list[Option]:
+    out = []
+    for id_, text in words.items():
+        if text is None:
+            raise PlanError(f"{refused} {id_!r}")
+        points = 1.0 if id_ in question.right else 0.5 if id_ in question.partly else 0.0
+        out.append(Option(id=id_, text=text, points=points))
+    return out
+
+
+def _running(exercise: Exercise, question: Question, day: dt.date) -> set[str]:
+    """Deadlines that are owed for certain by what is known, for an incident of that day."""
+    at = int(dt.datetime.combine(day, dt.time(), dt.UTC).timestamp() * 1000)
+    told: dict[str, Any] = {"incident": exercise.id, "kind": exercise.plan, "severity": "S2"}
+    told |= msgspec.to_builtins(question.facts)
+    known = IncidentFacts(**told, occurred=at, known=at)
+    return {notice.id for notice in notices_of(known, US, at) if notice.owed == "yes"}
+
+
+def _deadline(row: Deadline) -> Words:
+    return Words(
+        en=f"{row.recipient.en}: {row.stage.en} – {row.within}",
+        zh=f"{row.recipient.zh}：{row.stage.zh} – {row.within}",
+    )
+
+
+def _preset(one: Preset) -> Words:
+    hits = [*one.scope_from, *(f"{key} = {value}" for key, value in one.scope.items())]
+    verb = WORDS[one.verb]
+    above = "" if one.above_usd is None else f" > {one.above_usd:,.0f} USD"
+    scope = ", ".join(hits)
+    return Words(
+        en=f"{verb.en}{above} ({scope or WORDS['whole'].en}, {one.minutes} min): {one.text.en}",
+        zh=f"{verb.zh}{above}（{scope or WORDS['whole'].zh}，{one.minutes} 分钟）：{one.text.zh}",
+    )
+
+
+def _span(minutes: int) -> Words:
+    for size, en, zh in ((DAY, "d", "天"), (HOUR, "h", "小时"), (1, "min", "分钟")):
+        if minutes >= size and minutes % size == 0:
+            return Words(en=f"within {minutes // size} {en}", zh=f"{minutes // size} {zh}内")
+    return Words(en="at once", zh="立即")
