@@ -20,6 +20,7 @@ from dashboard.formats import age, utc
 from dashboard.incident_data import IncidentData
 from dashboard.measures import beat_time, mode_of
 from dashboard.readings import Pulse, Reading
+from dashboard.routing_data import RoutingData
 from dashboard.settings import ConsoleSettings, Language, load_settings
 from dashboard.text import Translate, translator
 
@@ -57,6 +58,12 @@ def drill_data(url: str) -> DrillData:
     return DrillData(read_model(url), EmergencySettings(settings().plans))
 
 
+@st.cache_resource
+def routing_data(url: str) -> RoutingData:
+    """One read model of routing for all sessions."""
+    return RoutingData(read_model(url))
+
+
 @dataclass(frozen=True)
 class Desk:
     """See the module's docstring. timezone: the reader's, for times on hover."""
@@ -67,6 +74,7 @@ class Desk:
     model: data.ReadModel
     response: IncidentData
     drills: DrillData
+    routing: RoutingData
     actor: str
     role: str
     frozen: bool
@@ -98,6 +106,7 @@ def desk() -> Desk:
         model=read_model(found.store_url),
         response=incident_data(found.store_url),
         drills=drill_data(found.store_url),
+        routing=routing_data(found.store_url),
         actor=str(st.session_state.get("actor") or found.actor).strip()[:64] or "analyst",
         role=found.role,
         frozen=bool(st.session_state.get("freeze")),

@@ -6,12 +6,31 @@ from typing import Literal
 
 import streamlit as st
 
+from dashboard.desk import Desk
+from dashboard.formats import plain
+from models.errors import TidegateError
+
 Kind = Literal["success", "info", "warning", "error"]
 
 
 def say(kind: Kind, text: str) -> None:
     """Keep it until the page is drawn. Text from outside goes through formats.plain before."""
     st.session_state["notice"] = (kind, text)
+
+
+def refused(here: Desk, error: TidegateError) -> None:
+    """Say that what a person asked for was not written, and why."""
+    say("error", here.t("failed", reason=worded(here, error)))
+
+
+def worded(here: Desk, error: TidegateError) -> str:
+    """An error of the core in the reader's language, ready for a line of Markdown.
+
+    What has no Chinese text of its own is quoted as what it is: the core's own words.
+    """
+    if here.language == "en":
+        return plain(str(error))
+    return plain(error.zh) if error.zh else here.t("error.in_english", text=plain(str(error)))
 
 
 def notice(*, toast: bool = False) -> None:

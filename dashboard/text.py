@@ -20,7 +20,9 @@ from dashboard.words import (
     names,
     overview,
     queue,
+    quiet,
     reviewing,
+    routing,
     rules,
     tabletop,
 )
@@ -35,6 +37,8 @@ PLACES = (
     reviewing,
     drills,
     tabletop,
+    routing,
+    quiet,
     monitoring,
     models,
     rules,

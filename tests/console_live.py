@@ -22,6 +22,7 @@ from alerts.redis_store import RedisStore
 from dataflow.embedded import EmbeddedValkey
 from tests.console_data import fill
 from tests.console_incidents import fill_incidents
+from tests.console_routing import fill_routing
 
 ROOT = Path(__file__).parent.parent
 
@@ -87,6 +88,7 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with live_console(int(sys.argv[1])) as (_, live, _):
         fill_incidents(live, int(time.time() * 1000))
+        fill_routing(live, int(time.time() * 1000))
         while True:
             for process, status in live.beats().items():
                 live.beat(process, status, int(time.time() * 1000))

@@ -1,7 +1,7 @@
 """Pictures of a running console for the documentation: `python -m tests.pictures http://127.0.0.1:8501 [NAME …]`.
 
-Start `tidegate up`, let its warm-up finish and back-test something on the Models page first; for the Incidents page
-`python -m tests.console_live 8599` has two incidents at work. Pages stand still
+Start `tidegate up`, let its warm-up finish and back-test something on the Models page first; for the Incidents and the
+Silences & routing page `python -m tests.console_live 8599` has two incidents at work and a routed morning. Pages stand still
 (`freeze=1`), so that nothing changes between two pictures. NAME: of PICTURES; all of them by default.
 """
 
@@ -32,6 +32,11 @@ PICTURES = {
     "incidents-zh": "incidents?lang=zh&part=timeline",
     "contain": "incidents?lang=en&part=contain",
     "notify": "incidents?lang=en&part=notify",
+    "why": "routing?lang=en&part=why",
+    "why-zh": "routing?lang=zh&part=why",
+    "silences": "routing?lang=en&part=silences",
+    "routing": "routing?lang=en&part=tree",
+    "delivery": "routing?lang=en&part=delivery",
 }
 """Name of the picture → page."""
 OPENED = {"incidents-zh": 0, "contain": 0, "notify": 1}

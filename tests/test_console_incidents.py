@@ -21,7 +21,7 @@ from tests.test_console_models import in_role
 from tests.test_console_pages import Breakable, link, now, opened, words
 
 __all__ = ["link"]
-PAGES = ("overview", "queue", "incidents", "monitoring", "models")
+PAGES = ("overview", "queue", "incidents", "routing", "monitoring", "models")
 PARTS = ("timeline", "contain", "notify", "review")
 HOSTILE = "![x](http://example.org/x.png) <img src=x>"
 
