@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from alerts.alert import Alert
+from alerts.routing.change import Change
 from alerts.routing.matching import length_text
 from alerts.routing.reasons import (
     Acknowledged,
@@ -13,6 +14,8 @@ from alerts.routing.reasons import (
     Reason,
     Silenced,
     WaitingForGroup,
+    code,
+    named,
     sentence,
 )
 from alerts.routing.silence import Silence
@@ -42,6 +45,40 @@ def kind_of(asked: Asked) -> Kind:
     if why.unheard and all(isinstance(one.reason, WaitingForGroup) for one in why.unheard):
         return "waits"
     return "quiet" if why.unheard else "unknown"
+
+
+def summary(t: Translate, language: Language, asked: Asked) -> str:
+    """The answer in a few words."""
+    kind, why = kind_of(asked), asked.why
+    if why is None or kind == "unknown":
+        return t("why.kind.unknown")
+    if kind == "told":
+        dead = [heard.receiver for heard in why.heard if heard.fate == "dead"]
+        told = t(
+            "why.kind.told", detail=", ".join(heard.receiver for heard in why.heard if heard.fate != "dead")
+        )
+        return f"{told} · {t('why.kind.dead', detail=', '.join(dead))}" if dead else told
+    if kind == "waits":
+        until = max(one.reason.until for one in why.unheard if isinstance(one.reason, WaitingForGroup))
+        return t("why.kind.waits", detail=utc(until))
+    if kind == "quiet":
+        codes = dict.fromkeys(_code(one.reason) for one in why.unheard)
+        return t("why.kind.quiet", detail=", ".join(named(name, language) for name in codes))
+    return t(f"why.kind.{kind}", detail=", ".join(heard.receiver for heard in why.heard))
+
+
+def _code(reason: Reason) -> str:
+    return reason.state if isinstance(reason, Acknowledged) else code(reason)
+
+
+def silencing(change: Change) -> list[str]:
+    """Matchers of a silence of what is like this; none for what nobody would silence."""
+    if change.state != "open" or change.kind not in ("alert", "incident"):
+        return []
+    found = [f"type={change.kind}"]
+    corridor = change.value("corridor").partition(":")[0]
+    found += [f"typology={change.value('typology')}"] if change.value("typology") else []
+    return [*found, f"corridor={corridor}*"] if corridor else found
 
 
 def headline(t: Translate, language: Language, asked: Asked, silences: Mapping[str, Silence]) -> str:

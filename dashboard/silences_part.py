@@ -101,6 +101,11 @@ def _setting(here: Desk, down: bool) -> None:
     if why:
         st.caption(why)
         return
+    linked = st.query_params.get("match", "")[:MOST_MATCHERS]
+    if linked:
+        # A link from an answer fills the form once; what is typed afterwards stays.
+        st.session_state["silence_matchers"] = linked
+        del st.query_params["match"]
     written = st.text_area(
         t("silence.matchers"), key="silence_matchers", max_chars=MOST_MATCHERS, height=100,
         help=t("silence.matchers_help"),        placeholder="corridor=CN>*\nseverity<=S3",

@@ -17,6 +17,8 @@ from dashboard.answering import (
     kind_of,
     quiet_text,
     rows_of_time,
+    silencing,
+    summary,
     timers_text,
 )
 from dashboard.desk import Desk
@@ -25,7 +27,7 @@ from dashboard.routing_data import Answer, Asked
 from dashboard.text import name_of
 
 MOST_TEXT = 200
-QUEUE, INCIDENTS = "views/queue.py", "views/incidents.py"
+QUEUE, INCIDENTS, ROUTING = "views/queue.py", "views/incidents.py", "views/routing.py"
 
 
 def draw_why(here: Desk) -> None:
@@ -61,25 +63,24 @@ def _found(here: Desk, text: str) -> None:
     if not reading.value:
         st.info(t("why.none", text=plain(text)) if text else t("why.nothing_yet"))
         return
+    chosen = st.query_params.get("subject") or reading.value[0].key
     for one in reading.value:
         wide, narrow = st.columns([84, 16], vertical_alignment="center")
-        wide.html(_row_html(here, one))
+        wide.html(_row_html(here, one, one.key == chosen))
         if narrow.button(t("why.show"), key=f"why:{one.key}"):
             st.query_params["subject"] = one.key
             st.rerun()
 
 
-def _row_html(here: Desk, one: Asked) -> str:
+def _row_html(here: Desk, one: Asked, chosen: bool) -> str:
     kind = kind_of(one)
     symbol, colour, name, at = _named(here, one)
     when = utc_html(at, here.timezone) if at else ""
-    whom = ""
-    if one.why is not None and one.why.heard:
-        whom = ": " + ", ".join(heard.receiver for heard in one.why.heard)
+    mark = " tg-chosen" if chosen else ""
     return (
-        f'<div class="tg-card"><span style="color:{colour}">{escape(symbol)}</span> <b>{escape(name)}</b> '
+        f'<div class="tg-card{mark}"><span style="color:{colour}">{escape(symbol)}</span> <b>{escape(name)}</b> '
         f'<span class="tg-muted">{when}</span><br><span>{SYMBOL[kind]} '
-        f"{escape(here.t(f'why.kind.{kind}') + whom)}</span> "
+        f"{escape(summary(here.t, here.language, one))}</span> "
         f'<span class="tg-muted">{escape(short(one.key, 22))}</span></div>'
     )
 
@@ -138,6 +139,10 @@ def _links(here: Desk, asked: Asked) -> None:
     with st.container(horizontal=True):
         if asked.alert is not None:
             st.page_link(QUEUE, label=here.t("why.case"), query_params={"alert": asked.key})
+        such = [] if asked.why is None else silencing(asked.why.change)
+        if such:
+            query = {"part": "silences", "match": "\n".join(such)}
+            st.page_link(ROUTING, label=here.t("why.silence"), query_params=query)
         incident = asked.why.change.value("incident") if asked.why is not None else ""
         if incident:
             st.page_link(

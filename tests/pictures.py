@@ -1,8 +1,8 @@
 """Pictures of a running console for the documentation: `python -m tests.pictures http://127.0.0.1:8501 [NAME …]`.
 
 Start `tidegate up`, let its warm-up finish and back-test something on the Models page first; for the Incidents and the
-Silences & routing page `python -m tests.console_live 8599` has two incidents at work and a routed morning. Pages stand still
-(`freeze=1`), so that nothing changes between two pictures. NAME: of PICTURES; all of them by default.
+Silences & routing page `python -m tests.console_live 8599` has two incidents at work and a routed morning. Pages stand
+still (`freeze=1`), so that nothing changes between two pictures. NAME: of PICTURES; all of them by default.
 """
 
 from __future__ import annotations
@@ -41,6 +41,9 @@ PICTURES = {
 """Name of the picture → page."""
 OPENED = {"incidents-zh": 0, "contain": 0, "notify": 1}
 """Pictures of one incident: which one of the board."""
+ANSWERED = {"why": "told:", "why-zh": "未通知：被静默"}
+"""Pictures of an answer: the first subject whose row says so."""
+IMAGINED = ("routing",)
 
 
 def main(address: str, names: list[str]) -> None:
@@ -55,6 +58,14 @@ def main(address: str, names: list[str]) -> None:
             if name in OPENED:
                 page.locator("[class*=st-key-open] button").nth(OPENED[name]).click()
                 page.wait_for_selector(".st-key-back", timeout=30_000)
+                settle(page)
+            if name in ANSWERED:
+                row = page.locator("[data-testid=stHorizontalBlock]", has_text=ANSWERED[name]).last
+                row.locator("button").last.click()
+                settle(page)
+            if name in IMAGINED:
+                page.get_by_role("combobox", name="Severity").click()
+                page.get_by_role("option", name="S1 critical").click()
                 settle(page)
             # Charts draw their last labels and tables their cells a moment after that.
             page.wait_for_timeout(2_500)

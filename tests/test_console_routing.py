@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import get_args
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -109,6 +110,7 @@ def test_an_alert_that_is_silenced_says_so_and_pages_when_the_silence_ends(link:
         assert f"silence {made.id} of analyst holds it until" in text
         assert "planned work" in text
         assert "It pages nobody" in text
+        assert "nobody is told: silenced" in text
         app = page("silences")
         press(app, f"do:end:{made.id}")
         assert "Say why" in words(app)
@@ -126,6 +128,26 @@ def test_an_alert_that_is_silenced_says_so_and_pages_when_the_silence_ends(link:
         ("added", "planned work"),
         ("expired", "done early"),
     ]
+
+
+def test_an_answer_leads_to_a_silence_of_such_things(link: Breakable) -> None:
+    (alert,) = raise_alerts(link.store, 1, 1, now=now())
+    with hook() as receiver:
+        sender_of(link.store, [local(receiver)]).step(now())
+    (query,) = [
+        e.proto.query_string
+        for e in page("why", q=alert.id).get("page_link")
+        if "match" in e.proto.query_string
+    ]
+    given = dict(parse_qsl(query))
+    app = page(given["part"], match=given["match"])
+    assert app.text_area(key="silence_matchers").value.splitlines() == [
+        "type=alert",
+        "typology=T12",
+        "corridor=CN>US*",
+    ]
+    press(app, "silence_try")
+    assert "fit 1 of 1 alerts" in "".join(w.value for w in app.warning)
 
 
 def test_why_tells_of_incidents_acknowledgements_snoozes_and_what_is_unknown(link: Breakable) -> None:
