@@ -9,11 +9,22 @@ from dashboard.desk import Desk, desk, status_line
 from dashboard.drill_results import draw_results
 from dashboard.drill_schedule import draw_schedule
 from dashboard.notices import notice
+from dashboard.plan_book import draw_plans
 from dashboard.tabletop import draw_tabletop
 
-PARTS = {"schedule": draw_schedule, "results": draw_results, "tabletop": draw_tabletop}
+PARTS = {
+    "schedule": draw_schedule,
+    "results": draw_results,
+    "tabletop": draw_tabletop,
+    "plans": draw_plans,
+}
 # What each part keeps in the page's address. (Streamlit would draw a string that stands here.)
-OWN: dict[str, tuple[str, ...]] = {"schedule": ("job",), "results": ("run",), "tabletop": ("sitting",)}
+OWN: dict[str, tuple[str, ...]] = {
+    "schedule": ("job",),
+    "results": ("run",),
+    "tabletop": ("sitting",),
+    "plans": ("plan",),
+}
 
 
 def main() -> None:

@@ -68,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
     if args.verb in ("show", "print"):
         args.language = args.language or settings.console.language
     verbs = {"list": _list, "show": _show, "check": _check, "print": _print, "history": _history}
+    args.folder, args.told = folder, settings.console.language
     return verbs[args.verb](args, book, _day(args.on))
 
 
@@ -141,7 +142,10 @@ def _check(args: argparse.Namespace, book: Book, day: dt.date) -> int:
         }  # fmt: skip
         showing.show(told, "plan check", as_json=True)
     else:
-        for one in found:
+        from dataflow.response.plan_check import told_placeholders
+
+        rest = told_placeholders(found, book, args.folder, args.told)
+        for one in rest:
             print(f"{one.level}: {one.subject}: {one.text} ({one.code})")
         print(f"{len(book.plans)} plans, {alarms} alarms, {len(found) - alarms} warnings on {day}")
     return 1 if alarms else 0
