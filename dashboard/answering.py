@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Literal
 
 from alerts.alert import Alert
-from alerts.routing.change import Change
 from alerts.routing.matching import length_text
 from alerts.routing.reasons import (
     Acknowledged,
@@ -71,9 +70,11 @@ def _code(reason: Reason) -> str:
     return reason.state if isinstance(reason, Acknowledged) else code(reason)
 
 
-def silencing(change: Change) -> list[str]:
-    """Matchers of a silence of what is like this; none for what nobody would silence."""
-    if change.state != "open" or change.kind not in ("alert", "incident"):
+def silencing(why: Why) -> list[str]:
+    """Matchers of a silence of what is like this; none for what nobody would silence, or what is silenced."""
+    change = why.change
+    silenced = any(isinstance(one.reason, Silenced) for one in why.unheard)
+    if silenced or change.state != "open" or change.kind not in ("alert", "incident"):
         return []
     found = [f"type={change.kind}"]
     corridor = change.value("corridor").partition(":")[0]
@@ -92,7 +93,10 @@ def headline(t: Translate, language: Language, asked: Asked, silences: Mapping[s
     reasons = dict.fromkeys(quiet_text(t, language, reason, asked.alert, silences) for reason in quiet)
     match kind:
         case "told":
-            text = t("why.told", receivers=told)
+            dead = ", ".join(heard.receiver for heard in why.heard if heard.fate == "dead")
+            text = " ".join(
+                [t("why.told", receivers=told), *([t("why.dead_beside", receivers=dead)] if dead else [])]
+            )
         case "under_way":
             text = t("why.under_way", receivers=tried)
         case "dead":

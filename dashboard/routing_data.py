@@ -25,7 +25,7 @@ from alerts.store import Conflict, Store
 from dashboard.data import ReadModel
 from dashboard.readings import Beat, Pulse, Reading
 
-SHOWN = 12
+SHOWN = 20
 """Subjects of a search, and dead letters."""
 RECONCILED_FRESH_S = 15.0
 """Everything that is open is compared: some 100 ms for thousands of alerts."""

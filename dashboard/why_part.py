@@ -27,6 +27,7 @@ from dashboard.routing_data import Answer, Asked
 from dashboard.text import name_of
 
 MOST_TEXT = 200
+LIST_PX = 600
 QUEUE, INCIDENTS, ROUTING = "views/queue.py", "views/incidents.py", "views/routing.py"
 
 
@@ -64,12 +65,14 @@ def _found(here: Desk, text: str) -> None:
         st.info(t("why.none", text=plain(text)) if text else t("why.nothing_yet"))
         return
     chosen = st.query_params.get("subject") or reading.value[0].key
-    for one in reading.value:
-        wide, narrow = st.columns([84, 16], vertical_alignment="center")
-        wide.html(_row_html(here, one, one.key == chosen))
-        if narrow.button(t("why.show"), key=f"why:{one.key}"):
-            st.query_params["subject"] = one.key
-            st.rerun()
+    # It scrolls by itself, so that the answer stays in sight.
+    with st.container(height=LIST_PX, border=False):
+        for one in reading.value:
+            wide, narrow = st.columns([84, 16], vertical_alignment="center")
+            wide.html(_row_html(here, one, one.key == chosen))
+            if narrow.button(t("why.show"), key=f"why:{one.key}"):
+                st.query_params["subject"] = one.key
+                st.rerun()
 
 
 def _row_html(here: Desk, one: Asked, chosen: bool) -> str:
@@ -81,7 +84,7 @@ def _row_html(here: Desk, one: Asked, chosen: bool) -> str:
         f'<div class="tg-card{mark}"><span style="color:{colour}">{escape(symbol)}</span> <b>{escape(name)}</b> '
         f'<span class="tg-muted">{when}</span><br><span>{SYMBOL[kind]} '
         f"{escape(summary(here.t, here.language, one))}</span> "
-        f'<span class="tg-muted">{escape(short(one.key, 22))}</span></div>'
+        f'<span class="tg-muted">{escape(short(one.key, 16))}</span></div>'
     )
 
 
@@ -139,7 +142,7 @@ def _links(here: Desk, asked: Asked) -> None:
     with st.container(horizontal=True):
         if asked.alert is not None:
             st.page_link(QUEUE, label=here.t("why.case"), query_params={"alert": asked.key})
-        such = [] if asked.why is None else silencing(asked.why.change)
+        such = [] if asked.why is None else silencing(asked.why)
         if such:
             query = {"part": "silences", "match": "\n".join(such)}
             st.page_link(ROUTING, label=here.t("why.silence"), query_params=query)

@@ -41,7 +41,7 @@ PICTURES = {
 """Name of the picture → page."""
 OPENED = {"incidents-zh": 0, "contain": 0, "notify": 1}
 """Pictures of one incident: which one of the board."""
-ANSWERED = {"why": "told:", "why-zh": "未通知：被静默"}
+ANSWERED = {"why": "✉ told: mail, pager", "why-zh": "未通知：被静默"}
 """Pictures of an answer: the first subject whose row says so."""
 IMAGINED = ("routing",)
 
@@ -60,8 +60,10 @@ def main(address: str, names: list[str]) -> None:
                 page.wait_for_selector(".st-key-back", timeout=30_000)
                 settle(page)
             if name in ANSWERED:
-                row = page.locator("[data-testid=stHorizontalBlock]", has_text=ANSWERED[name]).last
-                row.locator("button").last.click()
+                row = page.locator(".tg-card", has_text=ANSWERED[name]).first
+                row.locator("xpath=ancestor::*[@data-testid='stHorizontalBlock'][1]").locator(
+                    "button"
+                ).click()
                 settle(page)
             if name in IMAGINED:
                 page.get_by_role("combobox", name="Severity").click()

@@ -60,10 +60,11 @@ def subjects_of(store: Store, text: str, limit: int) -> list[str]:
 def _latest(store: Store, limit: int) -> list[str]:
     """Alerts by when they came up or worsened, and whatever else messages told of, by when they did."""
     moments = {
-        alert.id: alert.severity_since or alert.last_time for alert in store.alerts(STATUSES, "newest", limit)
+        alert.id: (alert.severity_since or alert.last_time, alert.last_time)
+        for alert in store.alerts(STATUSES, "newest", limit)
     }
     for done in store.done_messages(limit):
         for change in done.intent.subjects:
             if change.kind != "alert":
-                moments[change.key] = max(moments.get(change.key, 0), done.at)
-    return sorted(moments, key=lambda key: (-moments[key], key))[:limit]
+                moments[change.key] = max(moments.get(change.key, (0, 0)), (done.at, done.at))
+    return sorted(moments, key=lambda key: (moments[key], key), reverse=True)[:limit]

@@ -48,6 +48,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "Nobody heard of it: every message to {receivers} was given up.",
         "无人收到：发往 {receivers} 的消息均已放弃。",
     ),
+    "why.dead_beside": ("What went to {receivers} was given up.", "发往 {receivers} 的消息已放弃。"),
     "why.quiet": ("It pages nobody: {reasons}.", "没有通知任何人：{reasons}。"),
     "why.now_quiet": ("More is not said at present: {reasons}.", "目前不再通知：{reasons}。"),
     "why.waits": (
