@@ -17,15 +17,16 @@ import numpy as np
 from models.columns import Column, Float
 from models.decision import Decision
 from models.entities import Flags
-from models.events import Label, Transaction
+from models.events import Label
 from models.examples import corridor_codes
 from models.facts import Facts, facts_of
+from models.fields import fields_of
 from models.hashing import Hashes
 from models.intake import Taken, dollars, refused
 from models.ledger import Walk
-from models.ledger_walk import ACT, LABEL, MATCHED, NEW, PAY, ROW, SKIP, UNMATCHED
+from models.ledger_walk import ACT, LABEL, MATCHED, NEW, PAY, ROW, UNMATCHED
 from models.risk import DECLINES
-from models.rows import columns_of, corridor_of, rows_of
+from models.rows import columns_of, corridors_of, rows_of
 from models.shard import Known
 from models.windows import Int64
 
@@ -67,19 +68,25 @@ class Ordered(NamedTuple):
 
 def read_batch(engine: Engine, taken: Taken, output: Output) -> Read:
     """Read a batch; payments without a price in US dollars are refused into `output`."""
-    rows = rows_of(taken.events)
-    usd, bad = dollars(taken.events, rows, engine.fx)
-    for i, (reason, detail) in sorted(bad.items()):
-        rows.kinds[i] = SKIP
-        letter = refused(taken.events[i], taken.places[i], taken.lines[i], reason, detail, engine.counters)
-        output.refuse(taken.positions[i], letter)
-    pay = np.flatnonzero(rows.kinds == PAY)
-    payments = [t for i in pay.tolist() if isinstance(t := taken.events[i], Transaction)]
-    columns = columns_of(payments, usd[pay], rows.times[pay], engine.interner, engine.settings.attributes)
-    facts = facts_of(rows, taken.events, columns)
+    events, fields = taken.events, fields_of(taken.events)
+    usd, bad = dollars(fields, engine.fx)
+    if bad:
+        for i, (reason, detail) in sorted(bad.items()):
+            at = int(fields.pay[i])
+            item = taken.item(at)
+            letter = refused(events[at], item.place, item.line, reason, detail, engine.counters)
+            output.refuse(taken.positions[at], letter)
+        priced = np.delete(np.arange(usd.shape[0]), list(bad))
+        fields, usd = fields.only(events, priced), usd[priced]
+    corridors = corridors_of(fields.payments)
+    rows = rows_of(events, fields, corridors)
+    columns = columns_of(
+        fields.payments, usd, rows.times[fields.pay], engine.interner, engine.settings.attributes
+    )
+    facts = facts_of(rows, fields, columns)
     facts = facts._replace(asked=engine.shards[0].velocities.ask(facts, columns))
-    labels = {i: e for i, e in enumerate(taken.events) if type(e) is Label}
-    return Read(facts, taken.contents(), columns, [corridor_of(t) for t in payments], labels)
+    labels = {i: e for i in fields.told.tolist() if isinstance(e := events[i], Label)}
+    return Read(facts, taken.contents(), columns, corridors, labels)
 
 
 def order(engine: Engine, read: Read) -> Ordered:
@@ -95,7 +102,9 @@ def order(engine: Engine, read: Read) -> Ordered:
     known = Known(walk.deltas[part], walk.outcomes, walk.owners, np.searchsorted(part, walk.outcomes[:, ROW]))
     sequences = walk.sequences[new]
     slots = engine.vectors.claim(sequences, rows.ids[new], walk.settled[new])
-    corridors = [read.corridors[i] for i in np.flatnonzero(new[rows.kinds == PAY]).tolist()]
+    corridors: Sequence[str] = read.corridors
+    if len(corridors) > sequences.shape[0]:
+        corridors = [corridors[i] for i in np.flatnonzero(new[rows.kinds == PAY]).tolist()]
     engine.vectors.describe(sequences, corridor_codes(engine.corridors, corridors), rows.received[new])
     return Ordered(walk, new, part, known, sequences, slots, before + np.cumsum(new), clock)
 

@@ -52,7 +52,7 @@ _NO_TEXT = frozenset({"content", "envelope", "clear", "event_time", "received_at
 _pickers: dict[type, operator.itemgetter[Any]] = {}
 _EMAIL = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+\.[A-Za-z]{2,}")
 # As a number a card number is this large; smaller ones need no search.
-_LARGE = 1_000_000_000_000
+LARGE = 1_000_000_000_000
 # A hash in hexadecimal has long runs of digits by chance; no card number hides in one.
 _HASH_LENGTH = 24
 # Names of companies and the ids of the same companies are alike on purpose.
@@ -89,10 +89,10 @@ def may_hold_more(line: bytes, event: Any) -> bool:
     The two times are runs of as many digits as the shortest card number has; a line must have these two runs where they
     belong, and no third. Escapes and exponents can hide digits.
     """
-    if b"@" in line or b"\\" in line or (getattr(event, "amount", None) or 0) >= _LARGE:
+    if b"@" in line or b"\\" in line or (getattr(event, "amount", None) or 0) >= LARGE:
         return True
     numbers = getattr(event, "attributes", None)
-    if numbers and not all(-_LARGE < number < _LARGE for number in numbers.values()):
+    if numbers and not all(-LARGE < number < LARGE for number in numbers.values()):
         return True
     marks = line.translate(_DIGITS_AND_GAPS)
     if marks.count(_LONG) != 2:
@@ -159,11 +159,11 @@ def _joined(event: Any) -> tuple[str, bool]:
             if kind is str:
                 parts.append(value)
             elif kind is int:
-                unusual |= value >= _LARGE
+                unusual |= value >= LARGE
             elif kind is dict:
                 parts.extend(value)
                 for number in value.values():
-                    unusual |= abs(number) >= _LARGE
+                    unusual |= abs(number) >= LARGE
             elif kind is ScreenResult or kind is Documents or kind is msgspec.Raw:
                 unusual = True
     return "\n".join(parts), unusual
@@ -200,7 +200,7 @@ def texts(event: Any) -> Iterator[tuple[str, str]]:
             for key, number in value.items():
                 # The key itself may be the clear datum: it is not named.
                 yield f"$.{name}[...]", key
-                if abs(number) >= _LARGE:
+                if abs(number) >= LARGE:
                     yield f"$.{name}[...]", f"{abs(number):.0f}"
         elif isinstance(value, ScreenResult):
             yield f"$.{name}.list_version", value.list_version

@@ -9,6 +9,8 @@ Texts are compared for equality only, so codes are enough; a literal in a rule i
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from itertools import repeat
 from typing import Literal
 
 import numpy as np
@@ -102,16 +104,19 @@ class Interner:
             found = codes[text] = len(codes)
         return found
 
-    def column(self, texts: list[str | None]) -> Codes:
-        """Codes of a list of texts, -1 for None."""
-        get = self.codes.get
-        try:
-            return np.array([-1 if t is None else self.codes[t] for t in texts], dtype=np.int32)
-        except KeyError:
+    def column(self, texts: Sequence[str | None]) -> Codes:
+        """Codes of some texts, -1 for None."""
+        codes = self._codes_of(texts)
+        if np.count_nonzero(codes < 0) > texts.count(None):
             for text in texts:
-                if text is not None and get(text) is None:
+                if text is not None:
                     self.code(text)
-            return np.array([-1 if t is None else self.codes[t] for t in texts], dtype=np.int32)
+            codes = self._codes_of(texts)
+        return codes
+
+    def _codes_of(self, texts: Sequence[str | None]) -> Codes:
+        found: Iterable[int] = map(self.codes.get, texts, repeat(-1))  # type: ignore[arg-type]
+        return np.fromiter(found, np.int32, len(texts))
 
     def texts(self) -> list[str]:
         """All texts in code order, for the checkpoint."""

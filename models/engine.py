@@ -24,7 +24,7 @@ from models.engine_settings import EngineSettings
 from models.events import AnyEvent, Control, Heartbeat, Label, Settlement, Transaction
 from models.examples import Choice, Example, Learner, publishes, ripe
 from models.features import CATALOGUE, RULE_KINDS, for_models, matrix, signals
-from models.intake import Taken, read, refused
+from models.intake import Taken, met, read, refused
 from models.ledger import Ledger
 from models.ledger_walk import CONFLICT, DUPLICATE, NEW, PAY, SEQUENCE
 from models.lists import Lists
@@ -126,28 +126,30 @@ class Engine:
     def step(self, items: Sequence[Item]) -> Output:
         """Take entries in stream order and decide every transaction among them."""
         output = Output()
-        taken, opened = Taken(), 0
-        for position, item in enumerate(items):
-            event = read(item, self.counters)
+        taken, opened = Taken(items), 0
+        for position, event in enumerate(read(items, self.counters)):
             if isinstance(event, DeadLetter):
+                met(event, self.counters)
                 output.refuse(position, event)
             elif isinstance(event, Control):
+                met(event, self.counters)
                 self._flush(taken, output)
-                taken = Taken()
+                taken = Taken(items)
                 problem = apply_control(self, event, output)
                 if problem is not None:
+                    item = items[position]
                     output.refuse(position, refused(event, item.place, item.line, *problem, self.counters))
             elif not isinstance(event, (Heartbeat, Settlement)):
                 # No outcome window may open and close in one batch: decisions say which payments have one.
                 if taken.events and event.received_at > opened + self.settings.settle_after_ms:
                     self._flush(taken, output)
-                    taken = Taken()
+                    taken = Taken(items)
                 if not taken.events:
                     opened = max(self.ledger.clock, event.received_at)
-                taken.add(event, item, position)
+                taken.add(event, position)
                 if len(taken.events) >= MAX_BATCH:
                     self._flush(taken, output)
-                    taken = Taken()
+                    taken = Taken(items)
         self._flush(taken, output)
         output.order()
         self.counters.dead_letters += len(output.dead)
@@ -253,11 +255,9 @@ class Engine:
                 if decision is not None:
                     output.repeated.append(decision)
             elif answers[i] == CONFLICT:
-                event = taken.events[i]
+                event, item = taken.events[i], taken.item(i)
                 detail = f"id {event.id!r} came before with other content - at `$.id`"
-                letter = refused(
-                    event, taken.places[i], taken.lines[i], "conflicting_duplicate", detail, self.counters
-                )
+                letter = refused(event, item.place, item.line, "conflicting_duplicate", detail, self.counters)
                 output.refuse(taken.positions[i], letter)
 
 

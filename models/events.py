@@ -12,6 +12,7 @@ ISO 4217 currency beside them. Countries are ISO 3166-1 alpha-2. Channels: `cnp`
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Literal, get_args
 
 import msgspec
@@ -265,16 +266,29 @@ def decode(line: bytes) -> AnyEvent:
     Raises EventError with reason `oversize`, `malformed` or `control_characters`; the detail names the
     field (msgspec's JSON path). What a well-formed event says is judged by the engine, not here.
     """
-    if len(line) > MAX_LINE_BYTES:
-        raise EventError("oversize", f"line of {len(line)} bytes, at most {MAX_LINE_BYTES} are taken")
+    (event,) = decode_all([line])
+    check_characters(event, line)
+    return event
+
+
+def decode_all(lines: Sequence[bytes]) -> list[AnyEvent]:
+    """Decode lines, but for `check_characters`; EventError of `decode` when one cannot be."""
+    longest = max(map(len, lines), default=0)
+    if longest > MAX_LINE_BYTES:
+        raise EventError("oversize", f"line of {longest} bytes, at most {MAX_LINE_BYTES} are taken")
+    found: list[AnyEvent] = []
     try:
-        event: AnyEvent = _decoder.decode(line)
+        found.extend(map(_decoder.decode, lines))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise event_error(error, line, EVENT_FIELDS) from None
+        raise event_error(error, lines[len(found)], EVENT_FIELDS) from None
+    return found
+
+
+def check_characters(event: AnyEvent, line: bytes) -> None:
+    """Raises EventError `control_characters` when a text of the event holds one. line: that the event came as."""
     # JSON can smuggle control characters only as \u escapes (or raw C1 bytes), so most lines skip the walk.
     if b"\\" in line or not line.isascii():
         _refuse_control_characters(event)
-    return event
 
 
 def _refuse_control_characters(event: msgspec.Struct, within: str = "$") -> None:

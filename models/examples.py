@@ -80,7 +80,10 @@ def publishes(examples: int, every: int) -> bool:
 
 def corridor_codes(names: Interner, corridors: Sequence[str]) -> Int64:
     """Codes of the corridors of payments; UNDESCRIBED for those beyond MOST_CORRIDORS."""
-    return np.array([_code(names, corridor, MOST_CORRIDORS) for corridor in corridors], dtype=np.int64)
+    codes = names.column(corridors) if len(names.codes) + len(corridors) <= MOST_CORRIDORS else None
+    if codes is None:
+        return np.array([_code(names, corridor, MOST_CORRIDORS) for corridor in corridors], dtype=np.int64)
+    return codes.astype(np.int64)
 
 
 def _code(names: Interner, name: str, most: int) -> int:

@@ -6,7 +6,7 @@ the codes it gave to texts, so one process may read a batch and others advance t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from models.columns import Column, Float
 from models.entities import Ints
-from models.events import AnyEvent, Behaviour, Transaction
+from models.fields import Fields, texts
 from models.hashing import Hashes, hash_texts
-from models.ledger_walk import ACT, PAY
-from models.places import place_code
+from models.ledger_walk import PAY
+from models.places import place_codes
 from models.relations import Papers, papers_of
 from models.rows import Rows
 from models.view import ACTS, SMALL_USD, USD_SCALE
@@ -25,6 +25,7 @@ from models.windows import Int64
 
 _BAD_CREDENTIAL = frozenset({"invalid_account", "invalid_credential"})
 _COUNTED = ("login", "login_failed", "refund")
+_ACTS = {kind: place for place, kind in enumerate(ACTS)}
 _FLAGS = ("pay", "declined", "bad_credential", "small", *_COUNTED)
 
 
@@ -63,30 +64,29 @@ class Facts(NamedTuple):
         )  # fmt: skip
 
 
-def facts_of(rows: Rows, events: Sequence[AnyEvent], columns: Mapping[str, Column]) -> Facts:
-    """Facts of a batch, with nothing asked by rules. columns: one element a row of kind PAY, in order."""
-    n, pay = len(events), np.flatnonzero(rows.kinds == PAY)
-    payments = [e for i in pay.tolist() if isinstance(e := events[i], Transaction)]
+def facts_of(rows: Rows, fields: Fields, columns: Mapping[str, Column]) -> Facts:
+    """Facts of a batch, with nothing asked by rules. fields: of its events; columns: of its payments, in order."""
+    n, pay, payments = rows.kinds.shape[0], fields.pay, fields.payments
     usd, hour, here = np.zeros(n), np.full(n, np.nan), np.full(n, -1, dtype=np.int64)
     usd[pay], hour[pay] = columns["amount_usd"], columns["hour_local"]
-    here[pay] = [place_code(t.issuer_country if t.ip_country is None else t.ip_country) for t in payments]
+    countries = zip(payments["ip_country"], payments["issuer_country"], strict=True)
+    here[pay] = [place_codes[issuer if ip is None else ip] for ip, issuer in countries]
     # Small, because they travel between processes.
     series: dict[str, npt.NDArray[Any]] = {name: np.zeros(n, dtype=np.int8) for name in _FLAGS}
     series["usd"] = np.rint(usd * USD_SCALE).astype(np.int64)
     series["pay"][pay] = 1
     series["declined"][pay] = columns["declined"] == 1.0
     series["small"][pay] = usd[pay] < SMALL_USD
-    series["bad_credential"][pay] = [t.decline_code in _BAD_CREDENTIAL for t in payments]
-    acts, ships = np.full(n, -1, dtype=np.int32), [""] * n
-    for i, t in zip(pay.tolist(), payments, strict=True):
-        if t.ship_token is not None:
-            ships[i] = t.ship_token
-    for i in np.flatnonzero(rows.kinds == ACT).tolist():
-        event = events[i]
-        if isinstance(event, Behaviour):
-            if event.kind in ACTS:
-                acts[i] = ACTS.index(event.kind)
-            elif event.kind in _COUNTED:
-                series[event.kind][i] = 1
+    codes = payments["decline_code"]
+    if not _BAD_CREDENTIAL.isdisjoint(codes):
+        series["bad_credential"][pay] = [code in _BAD_CREDENTIAL for code in codes]
+    ship = np.zeros(n, dtype=np.uint64)
+    ship[pay] = hash_texts(texts(payments["ship_token"]))
+    acts = np.full(n, -1, dtype=np.int32)
+    for i, kind in zip(fields.act.tolist(), fields.behaviours["kind"], strict=True):
+        if kind in _COUNTED:
+            series[kind][i] = 1
+        else:
+            acts[i] = _ACTS[kind]
     papers = papers_of(n, pay, payments, rows.entities, usd, columns)
-    return Facts(rows, usd, series, hash_texts(ships), acts, here, hour, {}, papers)
+    return Facts(rows, usd, series, ship, acts, here, hour, {}, papers)

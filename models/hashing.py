@@ -8,6 +8,8 @@ with 2 million cards about one chance in ten million that any two are taken for 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -49,7 +51,7 @@ def _hash_joined(data: npt.NDArray[np.uint8], out: Hashes) -> int:
     return row
 
 
-def hash_texts(texts: list[str]) -> Hashes:
+def hash_texts(texts: Sequence[str]) -> Hashes:
     """Hash each text; "" gives 0. Shape (n,) → (n,). The separator U+001F may not occur (events refuse it)."""
     out = np.zeros(len(texts), dtype=np.uint64)
     if not texts:

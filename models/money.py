@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import math
 import tomllib
+from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
@@ -18,6 +20,7 @@ import numpy.typing as npt
 
 from models.errors import MoneyError
 from models.events import Currency
+from models.memo import Memo
 
 DAY_MS = 86_400_000
 MAX_USD = 1e10
@@ -67,7 +70,7 @@ class FxTable:
         self._file = file
         digest = hashlib.sha256(msgspec.json.encode(file, order="sorted")).hexdigest()
         self.version = f"{file.version}+{digest[:8]}"
-        self._cache: dict[tuple[str, int], float | str] = {}
+        self._lookup = Memo(self._found, 100_000)
 
     @classmethod
     def from_toml(cls, text: str, place: str = "fx table") -> FxTable:
@@ -98,7 +101,7 @@ class FxTable:
 
     def dollars_per_minor(self, currency: str, event_time: int) -> float:
         """US dollars for one minor unit at `event_time`; raises MoneyError."""
-        found = self._lookup(currency, event_time // DAY_MS)
+        found = self._lookup[currency, event_time // DAY_MS]
         if isinstance(found, str):
             raise MoneyError(found)
         return found
@@ -108,24 +111,20 @@ class FxTable:
         return minor * self.dollars_per_minor(currency, event_time)
 
     def column(
-        self, minor: list[int], currencies: list[str], times: npt.NDArray[np.int64]
+        self, minor: Sequence[int], currencies: Sequence[str], times: npt.NDArray[np.int64]
     ) -> tuple[npt.NDArray[np.float64], dict[int, str]]:
         """Amounts in US dollars for a batch, and why for each row that has none (its amount is NaN)."""
-        lookup = self._lookup
-        days = (times // DAY_MS).tolist()
-        found = [lookup(currency, day) for currency, day in zip(currencies, days, strict=True)]
-        errors = {row: rate for row, rate in enumerate(found) if isinstance(rate, str)}
-        rates = [float("nan") if isinstance(rate, str) else rate for rate in found] if errors else found
+        asked = zip(currencies, (times // DAY_MS).tolist(), strict=True)
+        found = list(map(self._lookup.__getitem__, asked))
+        errors: dict[int, str] = {}
+        if str in set(map(type, found)):
+            errors = {row: rate for row, rate in enumerate(found) if isinstance(rate, str)}
+        rates = [math.nan if isinstance(rate, str) else rate for rate in found] if errors else found
         return np.array(minor, dtype=np.float64) * np.array(rates, dtype=np.float64), errors
 
-    def _lookup(self, currency: str, day: int) -> float | str:
-        key = (currency, day)
-        found = self._cache.get(key)
-        if found is None:
-            if len(self._cache) > 100_000:
-                self._cache.clear()
-            found = self._cache[key] = self._find(currency, day * DAY_MS)
-        return found
+    def _found(self, asked: tuple[str, int]) -> float | str:
+        currency, day = asked
+        return self._find(currency, day * DAY_MS)
 
     def _find(self, currency: str, time: int) -> float | str:
         scale: float = 10.0 ** -exponent(currency)

@@ -10,9 +10,12 @@ from __future__ import annotations
 import datetime as dt
 import math
 import zoneinfo
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+
+from models.memo import Memo
 
 HOUR_MS = 3_600_000
 
@@ -66,18 +69,21 @@ def zone_offset_ms(zone: str, time: int) -> int:
     return found
 
 
-def local_offsets(countries: list[str | None], times: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Offsets in ms for a batch, NaN where the country is missing or not listed."""
-    known: dict[tuple[str | None, int], float] = {}
-    out = []
-    for key in zip(countries, (times // HOUR_MS).tolist(), strict=True):
-        offset = known.get(key)
-        if offset is None:
-            place = PLACES.get(key[0]) if key[0] is not None else None
-            offset = float("nan") if place is None else float(zone_offset_ms(place[2], key[1] * HOUR_MS))
-            known[key] = offset
-        out.append(offset)
-    return np.array(out, dtype=np.float64)
+def local_offsets(countries: Sequence[str | None], times: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Local time less UTC in ms for a batch: NaN for a country that is not listed, 0 where there is none."""
+    at = zip(countries, (times // HOUR_MS).tolist(), strict=True)
+    return np.fromiter(map(_local.__getitem__, at), np.float64, len(countries))
+
+
+def _local_offset(at: tuple[str | None, int]) -> float:
+    country, hour = at
+    if country is None:
+        return 0.0
+    place = PLACES.get(country)
+    return math.nan if place is None else float(zone_offset_ms(place[2], hour * HOUR_MS))
+
+
+_local = Memo(_local_offset, 100_000)
 
 
 def distance_km(a: str, b: str) -> float:
@@ -105,6 +111,10 @@ _CHARACTER = 21
 def place_code(country: str | None) -> int:
     """A number for a country code of two characters, −1 for none: the same in every process."""
     return -1 if country is None else ord(country[0]) << _CHARACTER | ord(country[1])
+
+
+place_codes = Memo(place_code, 10_000)
+"""`place_code`, kept: for batches."""
 
 
 def place_of(code: int) -> str:

@@ -5,14 +5,14 @@ And how long Tidegate has watched at all: on its first day every customer is new
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from models.columns import ENTITIES, Column, Float
 from models.entities import Arrays, Flags
-from models.events import Transaction
+from models.fields import Columns, known
 from models.flows import AccountFlows
 from models.hashing import Hashes, hash_texts
 from models.trade import PRICE, WIDTH, GoodsPrices, read
@@ -68,36 +68,38 @@ class Papers(NamedTuple):
 
 
 def papers_of(
-    n: int,
-    pay: Int64,
-    payments: Sequence[Transaction],
-    entities: Hashes,
-    usd: Float,
-    columns: Mapping[str, Column],
+    n: int, pay: Int64, payments: Columns, entities: Hashes, usd: Float, columns: Mapping[str, Column]
 ) -> Papers:
-    """Papers of n rows. pay (m,): places of the payments; entities (n, 9), usd (n,): of all rows; columns: theirs."""
+    """Papers of n rows. pay (m,): places of the payments; entities (n, 9), usd (n,): of all rows.
+
+    payments: fields of the payments; columns: the same as arrays.
+    """
     payers, payees = np.zeros(n, dtype=np.uint64), np.zeros(n, dtype=np.uint64)
     payers[pay], payees[pay] = entities[pay, _CUSTOMER], entities[pay, _PAYEE]
-    rows = pay.tolist()
-    named = [
-        (i, t)
-        for i, t in zip(rows, payments, strict=True)
-        if t.payer_account is not None or t.payee_account is not None
-    ]
-    if named:
-        at = [i for i, _ in named]
-        payers[at] = hash_texts([t.payer_account or t.payer or "" for _, t in named])
-        payees[at] = hash_texts([t.payee_account or t.payee or "" for _, t in named])
+    if known(payments["payer_account"]) or known(payments["payee_account"]):
+        _accounts(payers, pay, payments["payer_account"], payments["payer"])
+        _accounts(payees, pay, payments["payee_account"], payments["payee"])
     moves = np.zeros(n, dtype=np.bool_)
     moves[pay] = np.asarray(columns["declined"]) != 1.0
-    documented, goods = np.zeros(n, dtype=np.bool_), [""] * n
+    documented, goods = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.uint64)
     agreement, logs = np.full((n, 3), np.nan), np.full((n, 2), np.nan)
-    for i, t in zip(rows, payments, strict=True):
-        if t.documents is not None:
-            documented[i] = True
-            agreement[i], logs[i], goods[i] = read(t, t.documents, float(usd[i]))
-    hashes = hash_texts(goods) if documented.any() else np.zeros(n, dtype=np.uint64)
-    return Papers(payers, payees, moves, documented, agreement, hashes, logs)
+    if known(payments["documents"]):
+        named = [""] * pay.shape[0]
+        for k, (documents, amount) in enumerate(zip(payments["documents"], payments["amount"], strict=True)):
+            if documents is not None:
+                i = pay[k]
+                documented[i] = True
+                agreement[i], logs[i], named[k] = read(amount, documents, float(usd[i]))
+        goods[pay] = hash_texts(named)
+    return Papers(payers, payees, moves, documented, agreement, goods, logs)
+
+
+def _accounts(
+    hashes: Hashes, pay: Int64, accounts: tuple[str | None, ...], parties: tuple[str | None, ...]
+) -> None:
+    """Put accounts in the place of the parties that have them."""
+    names = [account or party or "" for account, party in zip(accounts, parties, strict=True)]
+    hashes[pay] = hash_texts(names)
 
 
 class Relations:

@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from models.columns import ENTITIES, Column, Float, Interner, attribute_column
 from models.errors import EventError
-from models.events import AnyEvent, Behaviour, Label, Transaction
+from models.events import AnyEvent, Evidence, Label, Transaction
+from models.fields import Columns, Fields, fields_by_name, known, texts
 from models.hashing import Hashes, hash_texts
-from models.ledger_walk import ACT, LABEL, PAY, SKIP
+from models.memo import Memo
 from models.places import local_offsets
 from models.windows import Int64
 
@@ -60,109 +61,118 @@ class Rows(NamedTuple):
 
 def corridor_of(t: Transaction) -> str:
     """Corridor: origin × destination × currency × channel; ?? where a country is not known."""
-    origin = t.payer_country or t.issuer_country or "??"
-    return f"{origin}>{t.payee_country or '??'}:{t.currency}:{t.channel}"
+    return _corridor((t.payer_country, t.issuer_country, t.payee_country, t.currency, t.channel))
 
 
-def rows_of(events: Sequence[AnyEvent]) -> Rows:
-    """Arrays of a batch. Events of other kinds become SKIP rows."""
-    n = len(events)
-    kinds = np.array([_KIND.get(type(e), SKIP) for e in events], dtype=np.int8)
-    ids = hash_texts([e.transaction_id if type(e) is Label else e.id for e in events])
+def corridors_of(payments: Columns) -> list[str]:
+    """`corridor_of` a batch of payments."""
+    parts = (payments[name] for name in _CORRIDOR)
+    return list(map(_corridors.__getitem__, zip(*parts, strict=True)))
+
+
+def _corridor(of: tuple[str | None, str | None, str | None, str, str]) -> str:
+    payer, issuer, payee, currency, channel = of
+    return f"{payer or issuer or '??'}>{payee or '??'}:{currency}:{channel}"
+
+
+_CORRIDOR = ("payer_country", "issuer_country", "payee_country", "currency", "channel")
+_corridors = Memo(_corridor, 100_000)
+
+
+def rows_of(events: Sequence[AnyEvent], fields: Fields, corridors: Sequence[str]) -> Rows:
+    """Arrays of a batch; fields: of its events, corridors: of its payments."""
+    kinds, n = fields.kinds, len(events)
+    ids, fraud = [e.id for e in events], np.zeros(n, dtype=np.int8)
     received = np.array([e.received_at for e in events], dtype=np.int64)
     times = np.array([e.event_time for e in events], dtype=np.int64)
     # A label takes part from its arrival on, whatever date it speaks of.
-    times = np.where(kinds == LABEL, received, times)
+    times[fields.told] = received[fields.told]
+    for i in fields.told.tolist():
+        label = events[i]
+        if isinstance(label, Label):
+            ids[i], fraud[i] = label.transaction_id, label.fraud
     entities = np.zeros((n, len(ENTITIES)), dtype=np.uint64)
-    pay = np.flatnonzero(kinds == PAY)
-    if pay.size:
-        payments = [e for e in events if type(e) is Transaction]
-        texts: tuple[list[str], ...] = (
-            [t.card or "" for t in payments],
-            [t.payer or "" for t in payments],
-            [t.device or "" for t in payments],
-            [t.ip or "" for t in payments],
-            [t.merchant or "" for t in payments],
-            [t.payee or "" for t in payments],
-            [t.bin or "" for t in payments],
-            [t.partner or "" for t in payments],
-            [corridor_of(t) for t in payments],
-        )
-        for column, values in enumerate(texts):
-            entities[pay, column] = hash_texts(values)
-    act = np.flatnonzero(kinds == ACT)
-    if act.size:
-        acts = [e for e in events if type(e) is Behaviour]
-        for column, values in (
-            (0, [b.card or "" for b in acts]),
-            (1, [b.payer for b in acts]),
-            (2, [b.device or "" for b in acts]),
-            (3, [b.ip or "" for b in acts]),
-            (4, [b.merchant or "" for b in acts]),
-            (5, [b.payee or "" for b in acts]),
-        ):
-            entities[act, column] = hash_texts(values)
-    fraud = np.array([1 if type(e) is Label and e.fraud else 0 for e in events], dtype=np.int8)
-    declined = [type(e) is Transaction and e.authorisation == "declined" for e in events]
-    return Rows(kinds, ids, times, received, entities, fraud, np.array(declined, dtype=np.bool_))
+    named = [fields.payments[name] for name in _PAYMENT_ENTITIES]
+    entities[fields.pay] = _hashes([*named, corridors]).T
+    acting = [fields.behaviours[name] for name in _BEHAVIOUR_ENTITIES]
+    entities[fields.act, : len(acting)] = _hashes(acting).T
+    declined = np.zeros(n, dtype=np.bool_)
+    declined[fields.pay] = [authorisation == "declined" for authorisation in fields.payments["authorisation"]]
+    return Rows(kinds, hash_texts(ids), times, received, entities, fraud, declined)
 
 
-_KIND: dict[type, int] = {Transaction: PAY, Behaviour: ACT, Label: LABEL}
+def _hashes(columns: Sequence[Sequence[str | None]]) -> Hashes:
+    """Hashes of all texts of some columns of one length m: (columns, m), 0 where there is none."""
+    return hash_texts([text for column in columns for text in texts(column)]).reshape(len(columns), -1)
+
+
+# The fields behind models.columns.ENTITIES, but for the corridor.
+_PAYMENT_ENTITIES = ("card", "payer", "device", "ip", "merchant", "payee", "bin", "partner")
+_BEHAVIOUR_ENTITIES = ("card", "payer", "device", "ip", "merchant", "payee")
 _TEXTS = (
     "currency", "channel", "mcc", "purpose", "decline_code", "issuer_country", "payer_country", "payee_country",
     "ip_country", "ship_country", "bill_country", "partner", "merchant", "bin",
 )  # fmt: skip
-_FLAG = {None: np.nan, True: 1.0, False: 0.0}
-_PROOF = {"passed": 1.0, "failed": 0.0, "absent": 0.0}
+_DECLINED = {None: np.nan, "declined": 1.0, "approved": 0.0}
+_APPROVED = {None: np.nan, "declined": 0.0, "approved": 1.0}
+_PROOF = {None: np.nan, "passed": 1.0, "failed": 0.0, "absent": 0.0}
 
 
 def columns_of(
-    payments: list[Transaction], usd: Float, times: Int64, interner: Interner, attributes: Sequence[str] = ()
+    payments: Columns, usd: Float, times: Int64, interner: Interner, attributes: Sequence[str] = ()
 ) -> dict[str, Column]:
     """The row columns (models.columns.ROW_COLUMNS) of m transactions, and one for each of the attributes asked for."""
-    nan = float("nan")
-    columns: dict[str, Column] = {
-        name: interner.column([getattr(t, name) for t in payments]) for name in _TEXTS
-    }
-    authorised = [t.authorisation for t in payments]
+    m, nan = times.shape[0], float("nan")
+    columns: dict[str, Column] = {name: interner.column(payments[name]) for name in _TEXTS}
+    authorised = payments["authorisation"]
     columns["amount_usd"] = usd
-    columns["amount_minor"] = np.array([t.amount for t in payments], dtype=np.float64)
-    columns["declined"] = np.array(
-        [nan if a is None else a == "declined" for a in authorised], dtype=np.float64
-    )
-    columns["approved"] = np.array(
-        [nan if a is None else a == "approved" for a in authorised], dtype=np.float64
-    )
-    origin = [t.payer_country or t.issuer_country for t in payments]
-    columns["cross_border"] = np.array(
-        [nan if a is None or t.payee_country is None else a != t.payee_country
-         for a, t in zip(origin, payments, strict=True)], dtype=np.float64,
-    )  # fmt: skip
-    evidence = [t.evidence for t in payments]
-    factors = np.zeros(len(payments), dtype=np.float64)
-    for name in ("knowledge", "possession", "inherence"):
-        flag = np.array(
-            [nan if e is None else _PROOF.get(getattr(e, name), nan) for e in evidence], dtype=np.float64
-        )
-        columns[f"{name}_passed"] = flag
-        factors += np.nan_to_num(flag)
-    factors[np.array([e is None for e in evidence], dtype=np.bool_)] = nan
-    columns["authentication_factors"] = factors
-    columns["screen_score"] = np.array(
-        [nan if t.screen is None else t.screen.score for t in payments], dtype=np.float64
-    )
-    local = times + local_offsets([o or t.ip_country for o, t in zip(origin, payments, strict=True)], times)
-    # Where the country is not known at all (anonymised data), UTC is the only clock there is.
-    nowhere = np.array(
-        [o is None and t.ip_country is None for o, t in zip(origin, payments, strict=True)], dtype=np.bool_
-    )
-    local = np.where(nowhere, times, local)
+    columns["amount_minor"] = np.array(payments["amount"], dtype=np.float64)
+    columns["declined"] = np.fromiter(map(_DECLINED.__getitem__, authorised), np.float64, m)
+    columns["approved"] = np.fromiter(map(_APPROVED.__getitem__, authorised), np.float64, m)
+    payer, payee = columns["payer_country"], columns["payee_country"]
+    origin = np.where(payer < 0, columns["issuer_country"], payer)
+    crosses = np.where((origin < 0) | (payee < 0), nan, (origin != payee).astype(np.float64))
+    columns["cross_border"] = crosses
+    _evidence_of(payments["evidence"], columns)
+    columns["screen_score"] = np.full(m, nan)
+    if known(payments["screen"]):
+        columns["screen_score"][:] = [nan if s is None else s.score for s in payments["screen"]]
+    local = times + _offsets_of(payments, times)
     columns["hour_local"] = np.floor(local % DAY_MS / HOUR_MS)
     columns["weekday_local"] = (np.floor(local / DAY_MS) + 3) % 7
     columns["hour_utc"] = np.floor(times % DAY_MS / HOUR_MS)
     columns["hour_seconds"] = (times % HOUR_MS) / 1000.0
     for name in attributes:
         columns[attribute_column(name)] = np.array(
-            [nan if t.attributes is None else t.attributes.get(name, nan) for t in payments], dtype=np.float64
+            [nan if of is None else of.get(name, nan) for of in payments["attributes"]], dtype=np.float64
         )
     return columns
+
+
+def _evidence_of(evidence: tuple[Evidence | None, ...], columns: dict[str, Column]) -> None:
+    """Adds the columns of authentication evidence."""
+    m, names = len(evidence), Evidence.__struct_fields__
+    proofs = np.full((len(names), m), np.nan)
+    at = [i for i, e in enumerate(evidence) if e is not None]
+    given = fields_by_name(Evidence, [e for e in evidence if e is not None])
+    factors = np.full(m, np.nan)
+    factors[at] = 0.0
+    for flags, name in zip(proofs, names, strict=True):
+        flags[at] = np.fromiter(map(_PROOF.__getitem__, given[name]), np.float64, len(at))
+        factors += flags == 1.0
+        columns[f"{name}_passed"] = flags
+    columns["authentication_factors"] = factors
+
+
+def _offsets_of(payments: Columns, times: Int64) -> Float:
+    """Local time less UTC in ms where the payer is; of a country that is not listed NaN.
+
+    Where the country is not known at all (anonymised data), UTC is the only clock there is.
+    """
+    countries = [
+        payer or issuer or ip
+        for payer, issuer, ip in zip(
+            payments["payer_country"], payments["issuer_country"], payments["ip_country"], strict=True
+        )
+    ]
+    return local_offsets(countries, times)

@@ -18,7 +18,7 @@ import numpy as np
 
 from models.columns import Float
 from models.entities import Arrays, EntityTable, Flags, Ints, grown
-from models.events import Documents, Transaction
+from models.events import Documents
 from models.hashing import Hashes
 from models.kernels import kernel
 
@@ -80,15 +80,18 @@ def goods_differ(documents: Documents) -> float:
     return float(order[:_HEADING] != waybill[:_HEADING])
 
 
-def read(t: Transaction, documents: Documents, usd: float) -> tuple[list[float], list[float], str]:
-    """What a payment's documents say: agreement (3 answers), logarithms of the two prices, code of the goods."""
+def read(amount: int, documents: Documents, usd: float) -> tuple[list[float], list[float], str]:
+    """What a payment's documents say: agreement (3 answers), logarithms of the two prices, code of the goods.
+
+    amount: in minor units; usd: the same in US dollars.
+    """
     pieces, grams = documents.quantity, documents.weight_grams
     logs = [math.nan, math.nan]
     if usd > 0:
         logs[0] = math.log(usd / pieces) if pieces else math.nan
         logs[1] = math.log(usd / grams * 1000.0) if grams else math.nan
     goods = (documents.order_goods or documents.waybill_goods or "")[:_SUBHEADING]
-    return [differ(documents), apart(documents, t.amount), goods_differ(documents)], logs, goods
+    return [differ(documents), apart(documents, amount), goods_differ(documents)], logs, goods
 
 
 class GoodsPrices:

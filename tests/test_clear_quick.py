@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alerts.custody.data_keys import MemoryDataKeys
+from alerts.custody.keyring import KeyRing
+from dataflow.door import Door
+from dataflow.simulate import Simulator
 from models.clear_data import find_clear, find_misplaced, may_hold_more
 from models.errors import EventError
 from models.events import decode
+from models.ordinary import ordinary
 
 PAN = "4111111111111111"
 LINE: dict[str, Any] = {
     "type": "transaction", "id": "a", "event_time": 1_795_428_000_000, "received_at": 1_795_428_000_000,
     "amount": 5, "currency": "USD", "channel": "cnp",
 }  # fmt: skip
+CONTENT = "content_1_" + "bcdfghjk" * 4
+ENVELOPE = "e1." + "0" * 24 + ".1.QUJD"
+FORMS = [
+    CONTENT, CONTENT[:-1], CONTENT + "b", CONTENT.replace("_1_", "_12345678901_"), CONTENT.replace("1", "x"),
+    CONTENT.upper(), "content_1_" + "a" * 32, ENVELOPE, ENVELOPE + ".", ENVELOPE.replace("0.1", "0.1_"),
+    ENVELOPE + "\u00e9", ENVELOPE.replace("e1.0", "e1..")[:60], "e1.", "e1." + "0" * 23 + ".11.QUJD", "", "x",
+]  # fmt: skip
 HIDDEN = [
     PAN, "4111 1111 1111 1111", "4111-1111-1111-1111", "pay 4111111111111111 now", "someone@example.com", "5" * 12,
     "1795428000000", "0" * 40, "plain", "\u00e9", "378282246310005",
@@ -27,7 +40,11 @@ def looked_at(line: bytes) -> tuple[str | None, str | None]:
     """(what the engine's way finds, what the slow search finds)"""
     event = decode(line)
     quick = find_clear(event) if may_hold_more(line, event) else find_misplaced(event)
-    return quick, find_clear(event)
+    # Whatever stands beside it in the batch.
+    beside = json.dumps({**LINE, "content": CONTENT}, separators=(",", ":")).encode()
+    first, last = ordinary([beside, line, beside], [decode(beside), event, decode(beside)])[1:]
+    assert last
+    return None if first else quick, find_clear(event)
 
 
 @given(
@@ -68,3 +85,32 @@ def test_digits_hide_neither_in_exponents_nor_in_escapes_nor_behind_repeated_tim
         except EventError:
             continue
         assert quick == slow, hidden
+
+
+@given(
+    st.sampled_from([None, *FORMS]),
+    st.sampled_from([None, *FORMS]),
+    st.sampled_from([None, "a.b", "1.2.3.4", "::1"]),
+)
+def test_only_what_has_its_form_is_ordinary(
+    content: str | None, envelope: str | None, address: str | None
+) -> None:
+    event = {**LINE, "content": content, "envelope": envelope, "ip": address}
+    for ascii_ in (True, False):
+        line = json.dumps(event, ensure_ascii=ascii_, separators=(",", ":")).encode()
+        decoded = decode(line)
+        if ordinary([line], [decoded])[0]:
+            assert find_misplaced(decoded) is None
+        else:
+            assert (
+                find_misplaced(decoded) is not None or b"\\" in line or not line.isascii() or address == "a.b"
+            )
+
+
+def test_what_the_door_writes_is_ordinary() -> None:
+    door = Door(KeyRing.for_tests(), MemoryDataKeys(), clock=lambda: 1_795_428_000_000)
+    simulator = Simulator(3, customers=50)
+    events = list(islice(simulator.stream(), 500))
+    lines = [door.protect(simulator.raw(event)) for event in events]
+    found = ordinary(lines, [decode(line) for line in lines])
+    assert found.mean() > 0.95

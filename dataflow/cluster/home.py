@@ -24,7 +24,7 @@ from models.deciding import Judged, scored_by
 from models.decision import Counters, DeadLetter, Decision, digest_line, encode_decision
 from models.engine import Output
 from models.events import Heartbeat, Label, Settlement
-from models.intake import Taken, read
+from models.intake import Taken, met, read
 from models.ledger_walk import DUPLICATE, PAY
 from models.shard import merged
 from models.state import Placed, deviation_of
@@ -48,14 +48,14 @@ class Home:
         if given.control:
             desk.obey(given)
             return Reading(given.number, self._number, None, Counters())
-        output, taken = Output(), Taken()
+        output, taken = Output(), Taken(given.items)
         with desk.counting() as counted:
-            for position, item in enumerate(given.items):
-                event = read(item, counted)
+            for position, event in enumerate(read(given.items, counted)):
+                met(event, counted)
                 if isinstance(event, DeadLetter):
                     output.refuse(position, event)
                 elif not isinstance(event, (Heartbeat, Settlement)):
-                    taken.add(event, item, position)
+                    taken.add(event, position)
             found = read_batch(desk.engine, taken, output) if taken.events else None
         desk.pending[given.number] = Pending(given.items, taken, found, output)
         if found is None:
