@@ -266,15 +266,13 @@ def decode(line: bytes) -> AnyEvent:
     Raises EventError with reason `oversize`, `malformed` or `control_characters`; the detail names the
     field (msgspec's JSON path). What a well-formed event says is judged by the engine, not here.
     """
-    (event,) = decode_all([line])
-    check_characters(event, line)
+    check_characters(event := decode_all([line])[0], line)
     return event
 
 
 def decode_all(lines: Sequence[bytes]) -> list[AnyEvent]:
     """Decode lines, but for `check_characters`; EventError of `decode` when one cannot be."""
-    longest = max(map(len, lines), default=0)
-    if longest > MAX_LINE_BYTES:
+    if (longest := max(map(len, lines), default=0)) > MAX_LINE_BYTES:
         raise EventError("oversize", f"line of {longest} bytes, at most {MAX_LINE_BYTES} are taken")
     found: list[AnyEvent] = []
     try:
@@ -285,22 +283,18 @@ def decode_all(lines: Sequence[bytes]) -> list[AnyEvent]:
 
 
 def check_characters(event: AnyEvent, line: bytes) -> None:
-    """Raises EventError `control_characters` when a text of the event holds one. line: that the event came as."""
-    # JSON can smuggle control characters only as \u escapes (or raw C1 bytes), so most lines skip the walk.
+    """Raises EventError `control_characters` when a text of the event that came as this line holds one."""
+    # JSON smuggles them only as \u escapes (or raw C1 bytes), so most lines skip the walk.
     if b"\\" in line or not line.isascii():
         _refuse_control_characters(event)
 
 
 def _refuse_control_characters(event: msgspec.Struct, within: str = "$") -> None:
     for name in event.__struct_fields__:
-        value = getattr(event, name)
+        value, at = getattr(event, name), f"{within}.{name}"
         if isinstance(value, str) and _CONTROL.search(value):
-            raise EventError("control_characters", f"control character in text - at `{within}.{name}`")
-        if isinstance(value, dict):
-            for key in value:
-                if _CONTROL.search(key):
-                    raise EventError(
-                        "control_characters", f"control character in a key - at `{within}.{name}`"
-                    )
-        elif isinstance(value, msgspec.Struct):
-            _refuse_control_characters(value, f"{within}.{name}")
+            raise EventError("control_characters", f"control character in text - at `{at}`")
+        if isinstance(value, dict) and any(map(_CONTROL.search, value)):
+            raise EventError("control_characters", f"control character in a key - at `{at}`")
+        if isinstance(value, msgspec.Struct):
+            _refuse_control_characters(value, at)
