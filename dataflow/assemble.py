@@ -13,7 +13,6 @@ from dataflow.sources.mapping import Mapping
 from models.engine import Engine
 from models.engine_settings import EngineSettings
 from models.errors import MoneyError
-from models.learners import OnlineLearner
 from models.money import FxTable
 from models.rules.pack import default_pack, load_pack
 from models.rules.rule import Pack
@@ -68,11 +67,12 @@ def engine_of(
     vectors_directory: where vectors wait for their outcome; None keeps them in memory. kinds: of entities, by shard.
     """
     chosen = engine_settings(settings, mapping, **changes)
-    learner = (
-        OnlineLearner(chosen.features, negative_rate=chosen.negative_rate, **oversight_of(settings))
-        if learn_inline
-        else None
-    )
+    learner = None
+    if learn_inline:
+        # With it comes River, which a process that only scores does not need.
+        from models.learners import OnlineLearner
+
+        learner = OnlineLearner(chosen.features, negative_rate=chosen.negative_rate, **oversight_of(settings))
     return Engine(
         chosen,
         pack_of(settings),

@@ -225,18 +225,3 @@ def feature_groups(learner: OnlineLearner) -> list[FeatureGroup]:
         FeatureGroup(name, float(parts[at].sum() / parts.sum()), len(at)) for name, at in columns.items()
     ]
     return sorted(found, key=lambda group: (-group.share, group.name))
-
-
-def artefact_of(link: RedisLink, signer: Signer, prefix: str = "tg:") -> Callable[[str], bytes]:
-    """Fetch a snapshot by version and refuse it unless we signed it."""
-
-    def fetch(version: str) -> bytes:
-        with link.speaking() as client:
-            data = client.get(f"{prefix}artefact:{version}")
-        if data is None:
-            return b""
-        if not signer.verify(data[SIGNATURE_BYTES:], data[:SIGNATURE_BYTES]):
-            raise SnapshotError(f"model snapshot {version}: not signed with our key")
-        return bytes(data[SIGNATURE_BYTES:])
-
-    return fetch

@@ -20,12 +20,12 @@ from alerts.notices.of_incident import NoticeClocks
 from alerts.redis_link import RedisLink
 from alerts.redis_store import RedisStore
 from dataflow import clerk, sender
+from dataflow.artefacts import artefact_of
 from dataflow.assemble import engine_of, oversight_of
 from dataflow.checkpoint import Checkpoints
 from dataflow.collecting import seldom_collected
 from dataflow.door import Door
 from dataflow.feeding import Feeder
-from dataflow.learning import LearnerProcess, artefact_of
 from dataflow.parent import stop, working
 from dataflow.progress import Progress
 from dataflow.response import watching
@@ -134,6 +134,8 @@ def run_scorer(settings: Settings, url: str) -> None:
 
 def run_learner(settings: Settings, url: str) -> None:
     """Learn examples and publish snapshots."""
+    from dataflow.learning import LearnerProcess
+
     engine = settings.engine
     LearnerProcess(
         url,

@@ -10,30 +10,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 from river import anomaly
 
+from models.compiled import HEIGHT, WINDOW, HalfSpace
 from models.scaling import Row
 
 Float = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
 TREES = 10
-HEIGHT = 8
-WINDOW = 250
-
-
-class HalfSpace(msgspec.Struct, frozen=True):
-    """The compiled form: complete binary trees in heap order (children of i: 2i + 1 and 2i + 2).
-
-    feature, threshold [T × (2^HEIGHT − 1)] of the inner nodes; mass [T × (2^(HEIGHT+1) − 1)] of all nodes,
-    counts of the last full window. No trees until the first window is full.
-    """
-
-    feature: Ints
-    threshold: Float
-    mass: Float
 
 
 class GoodHalfSpace:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from river import base
 
-from models.forest import Forest
+from models.compiled import Forest
 from models.forest_trees import Given, row_of
 from models.scaling import Row
 from models.tree_walk import grove_of, walk_block

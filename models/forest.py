@@ -11,11 +11,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 from river.tree.base import Branch
 
+from models.compiled import Forest
 from models.forest_trees import Given, TableForest
 from models.scaling import Row
 
@@ -27,23 +27,6 @@ MAX_LEAVES = 256
 MOST_REPEATS = 16
 # Examples of the parent's rate that a node's own rate is smoothed with.
 SMOOTHING = 2.0
-
-
-class Forest(msgspec.Struct, frozen=True):
-    """The compiled form: nodes of all trees in flat arrays [N]; a tree is entered at `roots` [T].
-
-    A leaf has feature −1 and left = right = −1. value: smoothed log-odds of the examples below the node.
-    A row goes left where x[feature] ≤ threshold; where x[feature] is missing it goes left if missing_left is
-    1.
-    """
-
-    roots: Ints
-    feature: Ints
-    threshold: Float
-    left: Ints
-    right: Ints
-    missing_left: Ints
-    value: Float
 
 
 class BoundedForest:

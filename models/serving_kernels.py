@@ -10,8 +10,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from models.anomaly import HEIGHT, WINDOW
 from models.calibration import sigmoid
+from models.compiled import HEIGHT, WINDOW
 from models.kernels import kernel
 from models.scaling import compressed, squashed, standard
 from models.tree_walk import BLOCK, Grove, start_of, walk_block, walk_path

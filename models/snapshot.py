@@ -13,10 +13,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from models.anomaly import HEIGHT, HalfSpace
+from models.compiled import HEIGHT, Forest, HalfSpace, Linear
 from models.errors import SnapshotError
-from models.forest import Forest
-from models.logistic import Linear
 
 Float = npt.NDArray[np.float64]
 MAGIC = b"TGMODEL3"

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from models.forest import Forest
+from models.compiled import Forest
 from models.kernels import inlined, kernel
 
 Float = npt.NDArray[np.float64]

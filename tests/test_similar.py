@@ -9,8 +9,8 @@ import pytest
 
 from models import similar
 from models.columns import Float
+from models.compiled import Forest
 from models.errors import SnapshotError
-from models.forest import Forest
 from models.learners import OnlineLearner
 from models.serving import Snapshot, untrained_body
 from models.similar import ConfirmedFraud, FraudMemory, leaves, nearest, packed

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from alerts.job_requests import RETAINED, BacktestRequest
+from dataflow.artefacts import artefact_of
 from dataflow.assemble import engine_of
 from dataflow.backtest.proposal import Proposal
 from dataflow.backtest.recordings import path_of, retained_batches
@@ -13,7 +14,6 @@ from dataflow.backtest.result import result_of
 from dataflow.backtest.run import Backtest
 from dataflow.commands.replay import brings_models
 from dataflow.jobs.kinds import Context, Progress
-from dataflow.learning import artefact_of
 from dataflow.sources.files import FileSource
 from models.controls import apply_control
 from models.engine import Engine, Output

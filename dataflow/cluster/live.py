@@ -17,12 +17,12 @@ from alerts.custody.keyring import KeyRing
 from alerts.custody.private_files import make_private_directory
 from alerts.redis_link import RedisLink
 from alerts.redis_store import RedisStore
+from dataflow.artefacts import artefact_of
 from dataflow.checkpoint import Checkpoints
 from dataflow.cluster.desk import Desk
 from dataflow.cluster.process import Job, addresses, engine_for, follow, lead, read_job
 from dataflow.cluster.rounds import Position
 from dataflow.committing import Seals
-from dataflow.learning import artefact_of
 from dataflow.settings import Settings
 from dataflow.sinks.store import StoreSink
 from dataflow.sources.stream import INPUT, START, Packet, StreamSource
