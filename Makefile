@@ -62,8 +62,9 @@ run: install ## start everything: store, scorer, learner, webhooks, simulator an
 test: lint ## every check: style, types and the whole test suite (ARGS="tests/test_layout.py")
 	$(PYTHON) -m pytest $(ARGS)
 
-soak: install ## run 2 million events and show that memory stays bounded (SOAK_EVENTS)
+soak: install ## run 2 million events and show that memory stays bounded (SOAK_EVENTS); then the long tests
 	@.venv/bin/tidegate soak --events $(SOAK_EVENTS) --json
+	$(PYTHON) -m pytest -m long
 
 lint: install ## style and types without the tests
 	$(PYTHON) -m ruff check .

@@ -59,13 +59,15 @@ def gone(pid: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "workers"), [("hostile", 2), ("merchant", 3)])
+@pytest.mark.parametrize(
+    ("name", "workers"), [("hostile", 2), pytest.param("merchant", 3, marks=pytest.mark.long)]
+)
 def test_processes_give_the_golden_output(name: str, workers: int, tmp_path: Path) -> None:
     run(name, tmp_path, workers)
     check(name, read_commits(tmp_path / "out.jsonl"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_cluster_resumes_to_the_golden_output(tmp_path: Path) -> None:
     """The follower, the first process and all of them; then as many as before."""
     total = GOLDEN["hostile"]["events_in"]
@@ -77,7 +79,7 @@ def test_a_killed_cluster_resumes_to_the_golden_output(tmp_path: Path) -> None:
     check("hostile", read_commits(tmp_path / "out.jsonl"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_stopped_cluster_goes_on_with_more_processes(tmp_path: Path) -> None:
     total = GOLDEN["card"]["events_in"]
     for workers in (1, 2, 3):
