@@ -88,7 +88,9 @@ class CaseWork:
     ) -> Alert | Conflict:  # fmt: skip
         verb = _VERB_OF.get(status)
         if verb is None:
-            raise RefusedError("an alert is resolved with a verdict: call resolve, not set_status")
+            raise RefusedError(
+                "an alert is resolved with a verdict: call resolve, not set_status", zh="结案须给出结论"
+            )
         return self.step(alert_id, version, Step(verb=verb, actor=actor, role=role, reason=reason), now)
 
     def undo(self: _Keeps, alert_id: str, version: int, actor: str, now: int, role: str) -> Alert | Conflict:

@@ -25,10 +25,15 @@ def choose_champion(store: Store, name: str, actor: str, role: str, reason: str,
     require(role, right(name))
     actor, reason = told_by(actor, reason)
     if name not in (AUTOMATIC, *COLUMNS):
-        raise SettingsError(f"there is no candidate {name!r}: choose one of {', '.join(COLUMNS)}")
+        raise SettingsError(
+            f"there is no candidate {name!r}: choose one of {', '.join(COLUMNS)}",
+            zh=f"没有候选模型 {name!r}，可选：{', '.join(COLUMNS)}",
+        )
     report = store.learner_report()
     if name == AUTOMATIC and (report is None or report.pinned is None):
-        raise SettingsError("no candidate is pinned: `tidegate models list` shows who serves")
+        raise SettingsError(
+            "no candidate is pinned: `tidegate models list` shows who serves", zh="没有固定的候选模型"
+        )
     event = choice(name, actor, reason, store.stream_time() or now, now)
     entry = AuditEntry(
         actor, role, "released" if name == AUTOMATIC else "pinned", "champion", name, now, reason,
@@ -48,7 +53,8 @@ def told_by(actor: str, reason: str) -> tuple[str, str]:
         or not (reason + actor).isprintable()
     ):
         raise SettingsError(
-            f"reason and actor: give one line of at most {MOST_REASON} and {MOST_ACTOR} characters"
+            f"reason and actor: give one line of at most {MOST_REASON} and {MOST_ACTOR} characters",
+            zh=f"理由与人员须各为一行，最长 {MOST_REASON} 与 {MOST_ACTOR} 个字符",
         )
     return actor, reason
 

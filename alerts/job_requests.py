@@ -85,7 +85,10 @@ def encode_request(request: Request) -> str:
     """As JSON. Raises JobError when it is too large."""
     text = msgspec.json.encode(request).decode()
     if len(text.encode()) > MAX_BYTES:
-        raise JobError(f"the request has {len(text.encode())} bytes, at most {MAX_BYTES} are taken")
+        raise JobError(
+            f"the request has {len(text.encode())} bytes, at most {MAX_BYTES} are taken",
+            zh=f"请求有 {len(text.encode())} 字节，最多 {MAX_BYTES}",
+        )
     return text
 
 
@@ -93,7 +96,10 @@ def decode_request(kind: str, text: str) -> Request:
     """What was asked. Raises JobError for a kind or a form this version does not know."""
     form = REQUESTS.get(kind)
     if form is None:
-        raise JobError(f"there is no job of kind {kind!r}: this version knows {', '.join(REQUESTS)}")
+        raise JobError(
+            f"there is no job of kind {kind!r}: this version knows {', '.join(REQUESTS)}",
+            zh=f"没有此类任务 {kind!r}，本版本支持：{', '.join(REQUESTS)}",
+        )
     try:
         return msgspec.json.decode(text, type=form)
     except msgspec.DecodeError as error:

@@ -200,7 +200,10 @@ def ended(job: Job, now: int, error: str) -> Job:
 def checked_result(result: str) -> str:
     """The result, if it can be kept. Raises JobError."""
     if len(result.encode()) > MAX_RESULT_BYTES:
-        raise JobError(f"the result has more than {MAX_RESULT_BYTES} bytes: ask for less, such as a limit")
+        raise JobError(
+            f"the result has more than {MAX_RESULT_BYTES} bytes: ask for less, such as a limit",
+            zh=f"结果超过 {MAX_RESULT_BYTES} 字节：请减少内容，例如设上限",
+        )
     return result
 
 
@@ -224,7 +227,10 @@ def ended_entry(job: Job) -> AuditEntry:
 def _one_line(**given: str) -> None:
     for name, text in given.items():
         if not 0 < len(text) <= _LIMITS[name] or not text.isprintable():
-            raise JobError(f"{name} is one line of 1 to {_LIMITS[name]} characters, not {text!r:.60}")
+            raise JobError(
+                f"{name} is one line of 1 to {_LIMITS[name]} characters, not {text!r:.60}",
+                zh=f"{name} 须为一行，1 至 {_LIMITS[name]} 个字符",
+            )
 
 
 def _has(job: Job, worker: str) -> bool:

@@ -28,10 +28,14 @@ def trust_labels(store: Store, name: str, actor: str, role: str, reason: str, no
     states = {f"{surge.kind}:{surge.name}": surge.state for surge in surges}
     if name not in states:
         raise SettingsError(
-            f"learning from {name!r} is normal: what is held back now is {', '.join(sorted(states)) or 'nothing'}"
+            f"learning from {name!r} is normal: what is held back now is {', '.join(sorted(states)) or 'nothing'}",
+            zh=f"{name!r} 的学习正常：当前受限的有 {', '.join(sorted(states)) or '无'}",
         )
     if len(name) > MOST_NAME:
-        raise SettingsError(f"{name!r} is too long to be named in an event: at most {MOST_NAME} characters")
+        raise SettingsError(
+            f"{name!r} is too long to be named in an event: at most {MOST_NAME} characters",
+            zh=f"{name!r} 过长，最多 {MOST_NAME} 个字符",
+        )
     at = store.stream_time() or now
     # The name alone may fill an id.
     event = Control(

@@ -79,12 +79,18 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 def stepped(alert: Alert, step: Step, now: int, four_eyes: FourEyes) -> Alert:
     """`alert` after the step, one version on; RefusedError when it is illegal, or not this person's to take."""
     if step.verb not in get_args(Verb):
-        raise RefusedError(f"there is no step {step.verb!r}: choose one of {', '.join(get_args(Verb))}")
+        raise RefusedError(
+            f"there is no step {step.verb!r}: choose one of {', '.join(get_args(Verb))}",
+            zh=f"没有此操作 {step.verb!r}，可选：{', '.join(get_args(Verb))}",
+        )
     _check_rights(alert, step)
     to = TRANSITIONS[step.verb].get(alert.status)
     if to is None:
         legal = ", ".join(TRANSITIONS[step.verb])
-        raise RefusedError(f"cannot {step.verb} alert {alert.id}: it is {alert.status}, this needs {legal}")
+        raise RefusedError(
+            f"cannot {step.verb} alert {alert.id}: it is {alert.status}, this needs {legal}",
+            zh=f"警报 {alert.id} 当前为 {alert.status}，不能 {step.verb}（需要 {legal}）",
+        )
     if step.verb == "resolve" and four_eyes.wanted(alert):
         to = "proposed"
     return msgspec.structs.replace(_taken(alert, step, now, to), status=to, version=alert.version + 1)
@@ -112,7 +118,10 @@ def _check_rights(alert: Alert, step: Step) -> None:
     action = f"alert.{step.verb}"
     if step.verb == "wake":
         if (step.actor, step.role) != (SYSTEM, SYSTEM):
-            raise RefusedError("a snooze ends by itself; reopen the alert to end it now")
+            raise RefusedError(
+                "a snooze ends by itself; reopen the alert to end it now",
+                zh="搁置会自动结束；如需现在结束，请重新打开警报",
+            )
         return
     if step.verb == "assign" and step.to == step.actor:
         action = "alert.assign_self"
@@ -127,11 +136,14 @@ def _taken(alert: Alert, step: Step, now: int, to: Status) -> Alert:
     match step.verb:
         case "claim":
             if step.until is None or step.until <= now:
-                raise RefusedError("a claim needs an end in the future")
+                raise RefusedError("a claim needs an end in the future", zh="认领须有将来的到期时间")
             return replace(alert, claimed_by=step.actor, claimed_until=step.until)
         case "assign":
             if step.to is not None and not 0 < len(step.to) <= 128:
-                raise RefusedError("an alert is assigned to a name of 1 to 128 characters, or to nobody")
+                raise RefusedError(
+                    "an alert is assigned to a name of 1 to 128 characters, or to nobody",
+                    zh="分派须填写 1 至 128 个字符的人名，或留空",
+                )
             by = None if step.to is None else step.actor
             return replace(alert, assigned_to=step.to, assigned_by=by)
         case "acknowledge":
@@ -143,7 +155,8 @@ def _taken(alert: Alert, step: Step, now: int, to: Status) -> Alert:
         case "resolve":
             if step.verdict not in get_args(Verdict):
                 raise RefusedError(
-                    f"a verdict is one of {', '.join(get_args(Verdict))}, not {step.verdict!r}"
+                    f"a verdict is one of {', '.join(get_args(Verdict))}, not {step.verdict!r}",
+                    zh=f"结论须为 {', '.join(get_args(Verdict))} 之一，而不是 {step.verdict!r}",
                 )
             if to == "resolved":
                 return _closed(alert, step.verdict, step.actor, None, now)
@@ -151,7 +164,10 @@ def _taken(alert: Alert, step: Step, now: int, to: Status) -> Alert:
             return replace(free, proposed_verdict=step.verdict, proposed_by=step.actor, proposed_at=now)
         case "confirm":
             if step.actor == alert.proposed_by:
-                raise RefusedError("you proposed this verdict yourself: a second person has to confirm it")
+                raise RefusedError(
+                    "you proposed this verdict yourself: a second person has to confirm it",
+                    zh="此结论由您提出：须由另一人复核",
+                )
             return _closed(alert, alert.proposed_verdict, alert.proposed_by, step.actor, now)
         case "undo":
             again = replace(waiting(alert, now), severity_since=now, verdict=None, learned=False)
@@ -159,13 +175,17 @@ def _taken(alert: Alert, step: Step, now: int, to: Status) -> Alert:
         case "refuse":
             if step.actor == alert.proposed_by:
                 raise RefusedError(
-                    "you proposed this verdict yourself: withdraw it, or let another person look"
+                    "you proposed this verdict yourself: withdraw it, or let another person look",
+                    zh="此结论由您提出：请撤回，或由另一人查看",
                 )
             if not step.reason:
-                raise RefusedError("refusing a proposed verdict needs a reason")
+                raise RefusedError("refusing a proposed verdict needs a reason", zh="驳回结论须填写理由")
         case "withdraw":
             if step.actor != alert.proposed_by:
-                raise RefusedError(f"{alert.proposed_by} proposed this verdict: only they withdraw it")
+                raise RefusedError(
+                    f"{alert.proposed_by} proposed this verdict: only they withdraw it",
+                    zh=f"此结论由 {alert.proposed_by} 提出：只有本人可以撤回",
+                )
         case "wake" | "escalate" | "reopen":
             pass
     # It waits for somebody from now on. The time to resolve stood still during a snooze.
@@ -178,7 +198,10 @@ def _end_of_snooze(alert: Alert, step: Step, now: int) -> int:
     until = now + min(DEFAULT_SNOOZE_MS, longest) if step.until is None else step.until
     if not now < until <= now + longest:
         minutes = longest // 60_000
-        raise RefusedError(f"a snooze of {alert.severity} ends in the future and within {minutes} minutes")
+        raise RefusedError(
+            f"a snooze of {alert.severity} ends in the future and within {minutes} minutes",
+            zh=f"{alert.severity} 的搁置须在将来结束，且不超过 {minutes} 分钟",
+        )
     return until
 
 

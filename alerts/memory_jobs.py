@@ -27,7 +27,10 @@ class MemoryJobs(JobSteps, MemoryAudit):
         with self._lock:
             if new.id not in self._jobs:
                 if sum(job.state not in FINISHED for job in self._jobs.values()) >= MOST_WAITING:
-                    raise JobError(f"{MOST_WAITING} jobs wait already: let some finish first")
+                    raise JobError(
+                        f"{MOST_WAITING} jobs wait already: let some finish first",
+                        zh=f"已有 {MOST_WAITING} 个任务等待：请等其中一些完成",
+                    )
                 self._requested += 1
                 self._jobs[new.id] = msgspec.structs.replace(new, number=self._requested)
                 for old in list(self._jobs.values())[: max(0, len(self._jobs) - KEPT)]:

@@ -42,7 +42,10 @@ class RedisJobs(JobSteps, RedisAudit):
                     if found is not None:
                         return _job(found)
                     if pipe.zcard(waiting) >= MOST_WAITING:
-                        raise JobError(f"{MOST_WAITING} jobs wait already: let some finish first")
+                        raise JobError(
+                            f"{MOST_WAITING} jobs wait already: let some finish first",
+                            zh=f"已有 {MOST_WAITING} 个任务等待：请等其中一些完成",
+                        )
                     number = number or int(pipe.incr(self._key("jobs:count")))
                     job = msgspec.structs.replace(new, number=number)
                     old = self._forgotten(pipe)

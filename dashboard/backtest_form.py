@@ -12,8 +12,8 @@ from alerts.job_requests import MAX_BYTES, RETAINED, BacktestRequest
 from alerts.jobs import Recording
 from alerts.rights import may
 from dashboard.desk import Desk, desk
-from dashboard.formats import plain, utc
-from dashboard.notices import say
+from dashboard.formats import utc
+from dashboard.notices import refused, say
 from dashboard.readings import Backtests, Reading
 from models.errors import JobError, RuleError, StoreError
 from models.features import RULE_KINDS
@@ -183,7 +183,7 @@ def _ask(request: BacktestRequest) -> None:
     try:
         job = here.model.request_job(request, here.actor, here.role, st.session_state["bt_key"])
     except (StoreError, JobError) as error:
-        say("error", here.t("failed", reason=plain(str(error))))
+        refused(here, error)
         return
     st.session_state["bt_key"] = secrets.token_hex(16)
     st.session_state["bt_job"] = job.id

@@ -10,9 +10,9 @@ import streamlit as st
 from alerts.response.blast_radius import BlastRadius
 from alerts.response.measure import Measure
 from dashboard.desk import Desk, desk
-from dashboard.formats import age, id_html, plain, usd, utc
+from dashboard.formats import age, id_html, usd, utc
 from dashboard.incident_names import barred, measure_of
-from dashboard.notices import say
+from dashboard.notices import refused, say
 from models.errors import IncidentError, StoreError
 
 MOST_REASON = 500
@@ -135,6 +135,6 @@ def _do(verb: str, measure: str) -> None:
         else:
             here.response.end(measure, here.actor, here.role, reason)
     except (StoreError, IncidentError) as error:
-        return say("error", here.t("failed", reason=plain(str(error))))
+        return refused(here, error)
     done = "contain.done_in_force" if verb == "approve" else "contain.done_ended"
     return say("success", here.t(done, id=measure))

@@ -9,9 +9,8 @@ from alerts.response.acts import Attach
 from alerts.response.kinds import BY_ID
 from alerts.response.phases import LIVE
 from dashboard.desk import Desk, desk
-from dashboard.formats import plain
 from dashboard.incident_names import barred, kind_of, lines_of, pairs_of, title_of
-from dashboard.notices import say
+from dashboard.notices import refused, say
 from models.errors import IncidentError, SettingsError, StoreError
 
 PAGE = "views/incidents.py"
@@ -64,7 +63,7 @@ def _attach(alert: str) -> None:
     try:
         here.response.perform(Attach(incident=incident, actor=here.actor, role=here.role, alert=alert))
     except (StoreError, IncidentError) as error:
-        return say("error", here.t("failed", reason=plain(str(error))))
+        return refused(here, error)
     return say("success", here.t("declare.joined", id=incident))
 
 
@@ -110,7 +109,7 @@ def _declare(alert: str) -> None:
             [alert] if alert else [],
         )
     except (StoreError, IncidentError, SettingsError) as error:
-        return say("error", here.t("failed", reason=plain(str(error))))
+        return refused(here, error)
     state[f"declare_reason:{alert}"] = ""
     if not alert:
         st.query_params["incident"] = made

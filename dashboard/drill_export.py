@@ -17,7 +17,7 @@ from dashboard.drill_data import Drills
 from dashboard.formats import plain
 from dashboard.incident_names import barred
 from dashboard.job_progress import ended_badly, running, worker_warning
-from dashboard.notices import say
+from dashboard.notices import refused, say, worded
 from models.errors import JobError, PlanError, StoreError
 
 
@@ -33,7 +33,7 @@ def draw_export(here: Desk, found: Drills, run: DrillRun, down: bool) -> None:
     try:
         parties = _parties(run, book)
     except PlanError as error:
-        st.info(plain(str(error)))
+        st.info(worded(here, error))
         return
     left, right = st.columns([64, 36], vertical_alignment="bottom")
     party = left.selectbox(
@@ -89,7 +89,7 @@ def _ask(request: DrillExportRequest) -> None:
     try:
         here.model.request_job(request, here.actor, here.role, st.session_state["export_key"])
     except (StoreError, JobError) as error:
-        say("error", here.t("failed", reason=plain(str(error))))
+        refused(here, error)
         return
     st.session_state["export_key"] = secrets.token_hex(16)
     say("success", here.t("export.asked"))

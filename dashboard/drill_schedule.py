@@ -20,7 +20,7 @@ from dashboard.drill_names import DAY_MS, drill_name, role_name
 from dashboard.formats import moment, plain, utc
 from dashboard.incident_names import barred
 from dashboard.job_progress import ended_badly, running, worker_warning
-from dashboard.notices import say
+from dashboard.notices import refused, say
 from dashboard.text import name_of
 from models.errors import JobError, StoreError
 
@@ -126,7 +126,7 @@ def _ask(request: DrillRequest) -> None:
     try:
         job = here.model.request_job(request, here.actor, here.role, st.session_state["drill_key"])
     except (StoreError, JobError) as error:
-        say("error", here.t("failed", reason=plain(str(error))))
+        refused(here, error)
         return
     st.session_state["drill_key"] = secrets.token_hex(16)
     st.query_params["job"] = job.id

@@ -164,7 +164,7 @@ class IncidentData:
 
         def call(core: ResponseCore) -> None:
             if self.draft(core.incident(id_), draft.id, draft.language).digest != draft.digest:
-                raise IncidentError(changed)
+                raise IncidentError(changed, zh=changed)
             act = NoticeSent(
                 incident=id_, actor=actor, role=role, reason=reason, deadline=draft.id, digest=draft.digest,
                 missing=draft.missing,

@@ -50,7 +50,8 @@ def pairs_of(here: Desk, text: str) -> dict[str, str]:
     for line in (line.strip() for line in text.splitlines()):
         name, equals, value = (part.strip() for part in line.partition("="))
         if line and (not equals or not name or not value or name in found):
-            raise SettingsError(here.t("act.pair_wrong", line=line))
+            said = here.t("act.pair_wrong", line=line)
+            raise SettingsError(said, zh=said)
         if line:
             found[name] = value
     return found

@@ -13,9 +13,8 @@ from alerts.response import acts
 from alerts.response.incident import Fact, Impacts, Incident
 from alerts.response.phases import NEXT
 from dashboard.desk import Desk, desk
-from dashboard.formats import plain
 from dashboard.incident_names import barred, pairs_of
-from dashboard.notices import say
+from dashboard.notices import refused, say
 from dashboard.text import name_of
 from models.errors import IncidentError, SettingsError, StoreError
 
@@ -94,7 +93,7 @@ def _do(verb: str, incident: str) -> None:
     try:
         here.response.perform(_act(here, verb, incident))
     except (StoreError, IncidentError, SettingsError) as error:
-        return say("error", here.t("failed", reason=plain(str(error))))
+        return refused(here, error)
     st.session_state[f"act_reason:{verb}"] = ""
     return say("success", here.t("act.done", what=here.t(f"act.{verb}")))
 
@@ -107,7 +106,7 @@ def _act(here: Desk, verb: str, incident: str) -> acts.AnyAct:
 
     def person(key: str) -> str:
         if not given(key):
-            raise IncidentError(here.t("act.person_missing"))
+            raise IncidentError(here.t("act.person_missing"), zh=here.t("act.person_missing"))
         return given(key)
 
     who: dict[str, Any] = {

@@ -12,7 +12,7 @@ from alerts.rights import may
 from dashboard.desk import Desk, desk
 from dashboard.formats import age, plain, utc
 from dashboard.measures import beat_time
-from dashboard.notices import say
+from dashboard.notices import refused, say
 from dashboard.readings import Pulse
 from models.errors import JobError, StoreError
 
@@ -53,7 +53,7 @@ def _cancel(job_id: str) -> None:
     try:
         ended = here.model.cancel_job(job_id, here.actor, here.role)
     except (StoreError, JobError) as error:
-        say("error", here.t("failed", reason=plain(str(error))))
+        refused(here, error)
         return
     if ended:
         say("success", here.t("bt.cancelled"))

@@ -18,7 +18,7 @@ from dashboard.formats import age, plain, utc
 from dashboard.incident_data import IncidentView
 from dashboard.incident_names import barred
 from dashboard.incident_verbs import draw_verbs
-from dashboard.notices import say
+from dashboard.notices import refused, say, worded
 from models.errors import IncidentError, PlanError, StoreError
 
 MOST_REASON = 500
@@ -94,7 +94,7 @@ def _draft(here: Desk, incident: Incident, notices: list[Notice], down: bool) ->
     try:
         draft = here.response.draft(incident, id_, language)
     except PlanError as error:
-        st.error(plain(str(error)))
+        st.error(worded(here, error))
         return
     st.code(draft.text, language=None, wrap_lines=True, height=300)
     if draft.missing:
@@ -138,6 +138,6 @@ def _do(verb: str, incident: str, draft: NoticeDraft) -> None:
             )  # fmt: skip
             here.response.perform(act)
     except (StoreError, IncidentError, PlanError) as error:
-        return say("error", here.t("failed", reason=plain(str(error))))
+        return refused(here, error)
     st.session_state[f"notice_reason:{verb}"] = ""
     return say("success", here.t("notify.done", id=draft.id))

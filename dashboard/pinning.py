@@ -8,7 +8,7 @@ from alerts.champion_choice import MOST_REASON, right
 from alerts.rights import may
 from dashboard.desk import Desk, desk
 from dashboard.formats import plain
-from dashboard.notices import say
+from dashboard.notices import refused, say
 from dashboard.text import name_of
 from models.champions import AUTOMATIC, COLUMNS, KNOWN_GOOD
 from models.errors import SettingsError, StoreError
@@ -71,7 +71,7 @@ def _choose(release: bool) -> None:
     try:
         here.model.choose_champion(name, reason, here.actor, here.role)
     except (StoreError, SettingsError) as error:
-        say("error", here.t("failed", reason=plain(str(error))))
+        refused(here, error)
         return
     st.session_state[key] = ""
     st.session_state["pin_asked"] = (name, here.model.now())

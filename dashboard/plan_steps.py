@@ -13,7 +13,7 @@ from dashboard.desk import Desk, desk
 from dashboard.formats import plain, utc
 from dashboard.incident_data import IncidentView
 from dashboard.incident_names import barred
-from dashboard.notices import say
+from dashboard.notices import refused, say
 from dashboard.text import name_of
 from models.errors import IncidentError, StoreError
 
@@ -93,5 +93,5 @@ def _write(incident: str, step: str, verify: bool) -> None:
     try:
         here.response.perform(act)
     except (StoreError, IncidentError) as error:
-        return say("error", here.t("failed", reason=plain(str(error))))
+        return refused(here, error)
     return say("success", here.t("steps.written", step=step))

@@ -12,7 +12,7 @@ from dashboard.containing import MOST_REASON, radius_text
 from dashboard.desk import Desk, desk
 from dashboard.formats import plain
 from dashboard.incident_names import barred, lines_of, pairs_of, scope_of, verb_of
-from dashboard.notices import say
+from dashboard.notices import refused, say, worded
 from dashboard.text import name_of
 from models.containment import SCOPES
 from models.errors import IncidentError, PlanError, SettingsError, StoreError
@@ -54,7 +54,7 @@ def draw_proposing(here: Desk, incident: Incident, plan: Plan | None, down: bool
             where = pairs_of(here, scope)
             what = Proposal(verb, where, minutes, above) if preset is None else proposal(preset, where)
         except (SettingsError, PlanError) as error:
-            st.warning(plain(str(error)))
+            st.warning(worded(here, error))
             return
         told = _dry_run(here, what)
         st.button(
@@ -109,7 +109,7 @@ def _dry_run(here: Desk, what: Proposal) -> bool:
         try:
             reading = here.response.dry_run(what)
         except IncidentError as error:
-            st.warning(plain(str(error)))
+            st.warning(worded(here, error))
             return False
         if reading.value is None:
             st.warning(plain(reading.error or ""))
@@ -132,7 +132,7 @@ def _propose(incident: str, what: Proposal, model: str) -> None:
     try:
         made = here.response.propose(what, model, reason, incident, here.actor, here.role)
     except (StoreError, IncidentError) as error:
-        return say("error", here.t("failed", reason=plain(str(error))))
+        return refused(here, error)
     st.session_state["contain_told"] = None
     st.session_state["contain_reason"] = ""
     key = "contain.done_in_force" if made.state == "in_force" else "contain.done_proposed"

@@ -15,7 +15,7 @@ from dashboard.desk import Desk, desk
 from dashboard.formats import plain
 from dashboard.incident_data import IncidentView
 from dashboard.incident_names import barred
-from dashboard.notices import say
+from dashboard.notices import refused, say
 from models.errors import IncidentError, StoreError
 
 MOST_TEXT = 20_000
@@ -174,5 +174,5 @@ def _perform(act: Callable[..., acts.AnyAct], incident: str, fields: Callable[[]
     try:
         here.response.perform(act(incident=incident, actor=here.actor, role=here.role, **fields()))
     except (StoreError, IncidentError) as error:
-        return say("error", here.t("failed", reason=plain(str(error))))
+        return refused(here, error)
     return say("success", here.t("review.written"))

@@ -16,7 +16,7 @@ from dashboard.drill_data import Training
 from dashboard.drill_names import role_name
 from dashboard.formats import plain
 from dashboard.incident_names import barred
-from dashboard.notices import say
+from dashboard.notices import refused
 from dashboard.tabletop_result import draw_result
 from dashboard.tabletop_seat import draw_seat
 from dashboard.training import draw_training, mark_html
@@ -132,7 +132,7 @@ def _begin(exercise: str) -> None:
     try:
         one = here.drills.begin(exercise, here.actor, here.role)
     except (StoreError, IncidentError, PlanError) as error:
-        return say("error", here.t("failed", reason=plain(str(error))))
+        return refused(here, error)
     st.query_params["sitting"] = one.id
     return None
 

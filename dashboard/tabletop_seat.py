@@ -12,7 +12,7 @@ from dashboard.desk import Desk, desk
 from dashboard.drill_names import role_name
 from dashboard.formats import plain
 from dashboard.incident_names import barred
-from dashboard.notices import say
+from dashboard.notices import refused
 from models.errors import IncidentError, PlanError, StoreError
 
 
@@ -110,7 +110,7 @@ def _answer(id_: str, question: str, chosen: list[str]) -> None:
     try:
         here.drills.answer(id_, question, chosen, here.actor, here.role)
     except (StoreError, IncidentError, PlanError) as error:
-        say("error", here.t("failed", reason=plain(str(error))))
+        refused(here, error)
 
 
 def _give_up(id_: str) -> None:
@@ -118,4 +118,4 @@ def _give_up(id_: str) -> None:
     try:
         here.drills.abandon(id_, here.actor, here.role)
     except (StoreError, IncidentError, PlanError) as error:
-        say("error", here.t("failed", reason=plain(str(error))))
+        refused(here, error)

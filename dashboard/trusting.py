@@ -8,7 +8,7 @@ from alerts.champion_choice import MOST_REASON
 from alerts.rights import may
 from dashboard.desk import Desk, desk
 from dashboard.formats import plain, utc
-from dashboard.notices import say
+from dashboard.notices import refused, say
 from dashboard.readings import Models, Reading
 from dashboard.text import name_of
 from models.errors import SettingsError, StoreError
@@ -65,7 +65,7 @@ def _trust(name: str) -> None:
     try:
         here.model.trust_labels(name, reason, here.actor, here.role)
     except (StoreError, SettingsError) as error:
-        say("error", here.t("failed", reason=plain(str(error))))
+        refused(here, error)
         return
     st.session_state["trust_asked"][name] = here.model.now()
     say("success", here.t("trust.done", name=plain(name)))

@@ -16,7 +16,7 @@ from alerts.store import Conflict
 from dashboard.data import VIEWS
 from dashboard.desk import desk
 from dashboard.formats import short
-from dashboard.notices import say
+from dashboard.notices import refused, say
 from dashboard.text import name_of
 from models.errors import StoreError
 
@@ -46,7 +46,7 @@ def judge(alert_id: str, version: int, verdict: Verdict) -> None:
     try:
         result = here.model.resolve(alert_id, version, verdict, here.actor, here.role)
     except StoreError as error:
-        return say("error", here.t("failed", reason=error))
+        return refused(here, error)
     if isinstance(result, Conflict):
         return _conflict(alert_id, result.current)
     st.session_state["deed"] = Deed(alert_id, result.version, "verdict", before)
@@ -64,7 +64,7 @@ def move(alert_id: str, version: int, status: Status) -> None:
     try:
         result = here.model.set_status(alert_id, version, status, here.actor, here.role)
     except StoreError as error:
-        return say("error", here.t("failed", reason=error))
+        return refused(here, error)
     if isinstance(result, Conflict):
         return _conflict(alert_id, result.current)
     st.session_state["deed"] = Deed(alert_id, result.version, "status", before)
@@ -85,7 +85,7 @@ def undo() -> None:
         else:
             result = here.model.set_status(deed.alert_id, deed.version, deed.before, here.actor, here.role)
     except StoreError as error:
-        return say("error", here.t("failed", reason=error))
+        return refused(here, error)
     st.session_state["deed"] = None
     if isinstance(result, Conflict):
         return _conflict(deed.alert_id, result.current)

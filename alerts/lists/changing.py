@@ -87,12 +87,17 @@ def remove_entries(
     right: what it takes for an entry that does not rest on the law.
     """
     if not reason.strip():
-        raise StoreError("say why the entry goes: it stands in the audit chain")
+        raise StoreError(
+            "say why the entry goes: it stands in the audit chain", zh="请说明移除理由：将写入审计记录"
+        )
     before = {one.entry.key: one.entry for one in store.kept_lists()}
     for key in keys:
         entry = before.get(key)
         if entry is None:
-            raise StoreError(f"{' '.join(key)} is on no list: `tidegate lists show` has what is")
+            raise StoreError(
+                f"{' '.join(key)} is on no list: `tidegate lists show` has what is",
+                zh=f"{' '.join(key)} 不在任何名单上",
+            )
         rights.require(role, "lists.law" if entry.basis == "law" else right)
     at = store.stream_time() or now
     for part in _parts([before[key] for key in dict.fromkeys(keys)]):
@@ -154,5 +159,6 @@ def _without_clear_data(entry: Listed) -> None:
         if found is not None:
             what = found.partition(" - at ")[0]
             raise StoreError(
-                f"{name} of the entry is {what}: give clear values with --value, so that only their token is kept"
+                f"{name} of the entry is {what}: give clear values with --value, so that only their token is kept",
+                zh=f"条目的 {name} 含明文个人数据：请只填写标识（token）",
             )

@@ -17,7 +17,10 @@ def form_of(entity: EntityKind, given: str = "") -> Form:
     """What a clear value of an entity is, unless the caller says otherwise. StoreError where it must be said."""
     if given:
         if given not in FORMS:
-            raise StoreError(f"a value is {', '.join(FORMS)}, not {given!r}")
+            raise StoreError(
+                f"a value is {', '.join(FORMS)}, not {given!r}",
+                zh=f"取值类型须为 {', '.join(FORMS)}，而不是 {given!r}",
+            )
         return given
     if entity in ("customer", "party"):
         raise StoreError(f"a {entity} is known by account, email, phone or a plain id: say which")

@@ -46,7 +46,10 @@ class Containing:
         """One measure. IncidentError when there is none of this id."""
         body = self.store.document("measure", id_)
         if body is None:
-            raise IncidentError(f"there is no containment {id_}: `tidegate contain list --all` shows them")
+            raise IncidentError(
+                f"there is no containment {id_}: `tidegate contain list --all` shows them",
+                zh=f"没有遏制措施 {id_}",
+            )
         return msgspec.msgpack.decode(body, type=Measure)
 
     def dry_run(
@@ -67,7 +70,8 @@ class Containing:
             self._linked(incident)
         if model and self.store.artefact(model) is None:
             raise IncidentError(
-                f"the snapshot {model!r} is not kept: `tidegate models list` shows what served"
+                f"the snapshot {model!r} is not kept: `tidegate models list` shows what served",
+                zh=f"模型快照 {model!r} 未保存",
             )
         radius = None if verb == "rollback" else self.dry_run(verb, scope, above_usd)
         new = life.proposed(
@@ -92,7 +96,7 @@ class Containing:
         """Reject a proposal, or undo what is in force."""
         rights.require(role, "containment.undo")
         if not reason.strip():
-            raise IncidentError("say why: it stands in the audit trail")
+            raise IncidentError("say why: it stands in the audit trail", zh="请说明理由：将写入审计记录")
         before = self.measure(id_)
         state: State = "rejected" if before.state == "proposed" else "undone"
         return self._end(before, state, actor, role, reason.strip(), clock)
@@ -192,5 +196,7 @@ class Containing:
     def _linked(self, id_: str) -> Incident:
         body = self.store.document("incident", id_)
         if body is None:
-            raise IncidentError(f"there is no incident {id_}: `tidegate incident list` shows them")
+            raise IncidentError(
+                f"there is no incident {id_}: `tidegate incident list` shows them", zh=f"没有事件 {id_}"
+            )
         return msgspec.msgpack.decode(body, type=Incident)

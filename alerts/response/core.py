@@ -104,7 +104,9 @@ class ResponseCore(Containing):
         """One incident. IncidentError when there is none of this id."""
         body = self.store.document("incident", id_)
         if body is None:
-            raise IncidentError(f"there is no incident {id_}: `tidegate incident list` shows them")
+            raise IncidentError(
+                f"there is no incident {id_}: `tidegate incident list` shows them", zh=f"没有事件 {id_}"
+            )
         return msgspec.msgpack.decode(body, type=Incident)
 
     # people
@@ -117,7 +119,10 @@ class ResponseCore(Containing):
         """Declare by hand. exposed_usd × rate is the estimate of the loss."""
         rights.require(role, "incident.declare")
         if exposed_usd < 0 or not 0 <= rate <= 1:
-            raise IncidentError("give an exposed amount of 0 or more and a rate between 0 and 1")
+            raise IncidentError(
+                "give an exposed amount of 0 or more and a rate between 0 and 1",
+                zh="敞口金额须不小于 0，比率须在 0 与 1 之间",
+            )
         loss = Loss(exposed_usd=exposed_usd, rate=rate)
         if exposed_usd:
             impacts = msgspec.structs.replace(impacts or Impacts(), loss_usd=loss.usd)
@@ -225,9 +230,9 @@ class ResponseCore(Containing):
         known = self.store.incident_of(list(alerts)) if alerts else {}
         for id_ in alerts:
             if self.store.alert(id_) is None:
-                raise IncidentError(f"there is no alert {id_}")
+                raise IncidentError(f"there is no alert {id_}", zh=f"没有警报 {id_}")
             if known.get(id_, incident) != incident:
-                raise IncidentError(f"{id_} belongs to {known[id_]}")
+                raise IncidentError(f"{id_} belongs to {known[id_]}", zh=f"{id_} 已属于事件 {known[id_]}")
 
     def _fresh(self, alerts: Sequence[str]) -> list[str]:
         known = self.store.incident_of(list(alerts))

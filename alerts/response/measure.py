@@ -116,16 +116,31 @@ def effect_of(verb: Verb, scope: dict[str, str], above_usd: float | None = None)
     except ValueError as error:
         raise IncidentError(str(error)) from None
     if (verb == "limit") != (above_usd is not None):
-        raise IncidentError("limit needs the lowered limit in US dollars, and no other verb takes one")
+        raise IncidentError(
+            "limit needs the lowered limit in US dollars, and no other verb takes one",
+            zh="“下调限额”须填写美元限额，其他措施不填",
+        )
     if above_usd is not None and not 0.0 <= above_usd < 1e10:
-        raise IncidentError(f"a limit of {above_usd} is no amount: give US dollars of 0 or more")
+        raise IncidentError(
+            f"a limit of {above_usd} is no amount: give US dollars of 0 or more",
+            zh=f"限额 {above_usd} 不是金额：请填写不小于 0 的美元数",
+        )
     if verb == "freeze" and not any(key in scope for key in _PARTIES):
-        raise IncidentError(f"freeze is for a party: scope must name one of {', '.join(_PARTIES)}")
+        raise IncidentError(
+            f"freeze is for a party: scope must name one of {', '.join(_PARTIES)}",
+            zh=f"冻结针对相关方：范围须包含 {', '.join(_PARTIES)} 之一",
+        )
     if verb == "rollback" and scope:
-        raise IncidentError("a model serves the whole service: rollback takes no scope")
+        raise IncidentError(
+            "a model serves the whole service: rollback takes no scope",
+            zh="模型作用于全部业务：回退模型不设范围",
+        )
     if verb == "hold_payouts":
         if scope.get("channel", "transfer") != "transfer":
-            raise IncidentError("payouts leave by channel transfer: leave the channel out")
+            raise IncidentError(
+                "payouts leave by channel transfer: leave the channel out",
+                zh="付款出金走 transfer 渠道：请不要填写渠道",
+            )
         scope = {**scope, "channel": "transfer"}
     return Effect(scope, ACTION_OF[verb], above_usd, verb == "rules_only")
 
@@ -140,12 +155,18 @@ def proposed(
     effect = effect_of(verb, scope, above_usd)
     if (verb == "rollback") != bool(model):
         raise IncidentError(
-            "rollback needs the version of the snapshot to serve, and no other verb takes one"
+            "rollback needs the version of the snapshot to serve, and no other verb takes one",
+            zh="回退须填写模型快照版本，其他措施不填",
         )
     if not 1 <= minutes <= rules.longest_min:
-        raise IncidentError(f"{minutes} minutes: give 1 to {rules.longest_min}; it can be proposed again")
+        raise IncidentError(
+            f"{minutes} minutes: give 1 to {rules.longest_min}; it can be proposed again",
+            zh=f"{minutes} 分钟：请填写 1 至 {rules.longest_min}，之后可再次提出",
+        )
     if not reason.strip():
-        raise IncidentError("a containment needs a reason: say what it is to stop")
+        raise IncidentError(
+            "a containment needs a reason: say what it is to stop", zh="遏制措施须有理由：请说明要阻止什么"
+        )
     text = f"{verb}\x1f{sorted(effect.scope.items())}\x1f{actor}\x1f{now}"
     return Measure(
         id="cm_" + hashlib.sha256(text.encode()).hexdigest()[:16], version=1, verb=verb, scope=effect.scope,
@@ -167,10 +188,14 @@ def approved(measure: Measure, actor: str, clock: Clock) -> Measure:
     """In force from now on. IncidentError when it waits no longer, or for the proposer where two are needed."""
     if measure.state != "proposed":
         raise IncidentError(
-            f"{measure.id} is {measure.state.replace('_', ' ')}: only a proposal can be approved"
+            f"{measure.id} is {measure.state.replace('_', ' ')}: only a proposal can be approved",
+            zh=f"{measure.id} 当前为 {measure.state}：只能批准提案",
         )
     if measure.dual and actor == measure.proposed_by:
-        raise IncidentError(f"{measure.id} needs a second person: {actor} proposed it and cannot approve it")
+        raise IncidentError(
+            f"{measure.id} needs a second person: {actor} proposed it and cannot approve it",
+            zh=f"{measure.id} 须两人：由 {actor} 提出，不能自行批准",
+        )
     return msgspec.structs.replace(
         measure, version=measure.version + 1, state="in_force", approved_by=actor, approved_at=clock.now,
         until=clock.now + measure.minutes * MINUTE_MS, stream_until=clock.stream_after(measure.minutes),
@@ -186,7 +211,10 @@ def ended(measure: Measure, state: State, actor: str, reason: str, now: int) -> 
     """Rejected or lapsed before, expired or undone after it was in force."""
     before = "proposed" if state in ("rejected", "lapsed") else "in_force"
     if measure.state != before:
-        raise IncidentError(f"{measure.id} is {measure.state.replace('_', ' ')}: it cannot be {state}")
+        raise IncidentError(
+            f"{measure.id} is {measure.state.replace('_', ' ')}: it cannot be {state}",
+            zh=f"{measure.id} 当前为 {measure.state}，不能变为 {state}",
+        )
     return msgspec.structs.replace(
         measure, version=measure.version + 1, state=state, ended_by=actor, ended_at=now, end_reason=reason
     )

@@ -78,9 +78,14 @@ def declared(
 ) -> tuple[Incident, int]:  # fmt: skip
     """The incident a person declares; it is paged whatever its severity."""
     if kind not in BY_ID:
-        raise IncidentError(f"there is no kind {kind!r}: {', '.join(BY_ID)}")
+        raise IncidentError(
+            f"there is no kind {kind!r}: {', '.join(BY_ID)}",
+            zh=f"没有此事件类型 {kind!r}：{', '.join(BY_ID)}",
+        )
     if not reason.strip():
-        raise IncidentError("say what happened: a declaration has a reason")
+        raise IncidentError(
+            "say what happened: a declaration has a reason", zh="请说明发生了什么：宣布事件须有理由"
+        )
     impacts, loss = impacts or Impacts(), loss or Loss()
     urgency = urgency or BY_ID[kind].urgency
     severity = table.severity(urgency, impacts, cny_per_usd())

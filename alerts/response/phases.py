@@ -37,4 +37,7 @@ def check_move(now: Phase, to: Phase) -> None:
     """IncidentError names the moves that are there when this one is not."""
     if to not in NEXT[now]:
         there = ", ".join(NEXT[now]) or "nothing: it has ended"
-        raise IncidentError(f"an incident in phase {now} cannot go to {to}; next can be {there}")
+        raise IncidentError(
+            f"an incident in phase {now} cannot go to {to}; next can be {there}",
+            zh=f"处于 {now} 阶段的事件不能进入 {to}；下一步可为 {there}",
+        )

@@ -59,8 +59,14 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
 def check_complete(review: Review | None) -> Review:
     """The review, when it is complete. IncidentError names every section that is not."""
     if review is None:
-        raise IncidentError("there is no review yet: go to phase review first, it is prefilled there")
+        raise IncidentError(
+            "there is no review yet: go to phase review first, it is prefilled there",
+            zh="尚无复盘：请先进入复盘阶段",
+        )
     missing = review.missing()
     if missing:
-        raise IncidentError(f"the review is not complete: {', '.join(missing)} - write them, then close")
+        raise IncidentError(
+            f"the review is not complete: {', '.join(missing)} - write them, then close",
+            zh=f"复盘尚未完成，还缺：{', '.join(missing)}；补齐后再关闭",
+        )
     return review

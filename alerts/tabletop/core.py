@@ -46,7 +46,7 @@ class Tabletop:
         """One sitting. Raises IncidentError when there is none of this id."""
         body = self.store.document("tabletop", id_)
         if body is None:
-            raise IncidentError(f"there is no sitting {id_!r:.80}")
+            raise IncidentError(f"there is no sitting {id_!r:.80}", zh=f"没有此次演练 {id_!r:.80}")
         return msgspec.msgpack.decode(body, type=Sitting)
 
     def begin(self, exercise: str, person: str, role: str, now: int) -> Sitting:

@@ -64,7 +64,10 @@ class Sitting(msgspec.Struct, frozen=True, kw_only=True):
 def begun(table: Table, person: str, role: str, now: int) -> Sitting:
     """A new sitting. Raises IncidentError for what is no name."""
     if not 0 < len(person) <= MOST_NAME or not person.isprintable():
-        raise IncidentError(f"a name is one line of 1 to {MOST_NAME} characters, not {person!r:.80}")
+        raise IncidentError(
+            f"a name is one line of 1 to {MOST_NAME} characters, not {person!r:.80}",
+            zh=f"姓名须为一行，1 至 {MOST_NAME} 个字符",
+        )
     seed = f"{table.exercise.id}\x1f{person}\x1f{now}"
     return Sitting(
         id="tt_" + hashlib.sha256(seed.encode()).hexdigest()[:16], version=1, exercise=table.exercise.id,
@@ -77,7 +80,8 @@ def put(sitting: Sitting, table: Table) -> Fitted | None:
     """The question that is put; None once it has ended. IncidentError when the exercise or its plan has changed since."""
     if (sitting.exercise_digest, sitting.plan_digest) != (table.exercise.digest, table.plan.digest):
         raise IncidentError(
-            f"the exercise {sitting.exercise} or its plan was changed since this sitting began: begin again"
+            f"the exercise {sitting.exercise} or its plan was changed since this sitting began: begin again",
+            zh=f"演练 {sitting.exercise} 或其预案在开始后已变更：请重新开始",
         )
     return table.questions[len(sitting.answers)] if sitting.state == "running" else None
 
@@ -103,14 +107,20 @@ def answered(
     _of(sitting, person)
     asked = _open(sitting, table, rules, now)
     if question != asked.question.id:
-        raise IncidentError(f"the question {question!r} is not put now: it is {asked.question.id!r}")
+        raise IncidentError(
+            f"the question {question!r} is not put now: it is {asked.question.id!r}",
+            zh=f"当前不是问题 {question!r}，而是 {asked.question.id!r}",
+        )
     picked = list(dict.fromkeys(chosen))
     known = {option.id: option for option in asked.options}
     strange = [id_ for id_ in picked if id_ not in known]
     if strange:
-        raise IncidentError(f"question {question}: {strange[0]!r:.80} is not among its options")
+        raise IncidentError(
+            f"question {question}: {strange[0]!r:.80} is not among its options",
+            zh=f"问题 {question}：{strange[0]!r:.80} 不是其选项",
+        )
     if len(picked) > 1 and not asked.many:
-        raise IncidentError(f"question {question}: choose one option")
+        raise IncidentError(f"question {question}: choose one option", zh=f"问题 {question}：请只选一项")
     took = max(now - sitting.asked_at, 0)
     late = took > asked.question.seconds * 1000
     points = scored(asked, picked) * (rules.late_factor if late else 1.0)
@@ -128,7 +138,10 @@ def abandoned(sitting: Sitting, person: str, now: int) -> Sitting:
     """The sitting, given up. Raises RefusedError for another person, IncidentError for one that has ended."""
     _of(sitting, person)
     if sitting.state != "running":
-        raise IncidentError(f"the sitting {sitting.id} has ended: it is {sitting.state}")
+        raise IncidentError(
+            f"the sitting {sitting.id} has ended: it is {sitting.state}",
+            zh=f"演练 {sitting.id} 已结束：{sitting.state}",
+        )
     return msgspec.structs.replace(sitting, version=sitting.version + 1, state="abandoned", ended_at=now)
 
 
@@ -149,14 +162,21 @@ def _done(sitting: Sitting, rules: TrainingRules, now: int) -> Sitting:
 def _open(sitting: Sitting, table: Table, rules: TrainingRules, now: int) -> Fitted:
     asked = put(sitting, table)
     if asked is None:
-        raise IncidentError(f"the sitting {sitting.id} has ended: it is {sitting.state}")
+        raise IncidentError(
+            f"the sitting {sitting.id} has ended: it is {sitting.state}",
+            zh=f"演练 {sitting.id} 已结束：{sitting.state}",
+        )
     if lapsed(sitting, rules, now):
         raise IncidentError(
-            f"the sitting {sitting.id} began more than {rules.lapses_after_min} minutes ago: begin again"
+            f"the sitting {sitting.id} began more than {rules.lapses_after_min} minutes ago: begin again",
+            zh=f"演练 {sitting.id} 开始已超过 {rules.lapses_after_min} 分钟：请重新开始",
         )
     return asked
 
 
 def _of(sitting: Sitting, person: str) -> None:
     if person != sitting.person:
-        raise RefusedError(f"the sitting {sitting.id} is {sitting.person}'s: nobody answers for another")
+        raise RefusedError(
+            f"the sitting {sitting.id} is {sitting.person}'s: nobody answers for another",
+            zh=f"演练 {sitting.id} 属于 {sitting.person}：不能代他人作答",
+        )
