@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from redis.retry import Retry
 
 from models.errors import StoreError
 
+_RUN = re.compile(rb"run_id:(\w+)")
 CONNECT_S = 3.0
 ANSWER_S = 15.0
 
@@ -21,15 +23,20 @@ ANSWER_S = 15.0
 class RedisLink:
     """A client for `url` that speaks StoreError.
 
+    same_server: a server that was started anew since the first connection is an error. It may have gone back by what it
+    had answered and not yet written, so whoever has built on those answers has to begin again from what is on disk.
+
     url: `redis://`, `rediss://` (TLS, certificates verified; a private authority with `?ssl_ca_certs=FILE`)
     or `unix://`. User and password stand in the url or in REDIS_USERNAME and REDIS_PASSWORD. `protocol` 2 or
     3 is RESP's; nothing above this class can tell the difference.
     """
 
     def __init__(
-        self, url: str, protocol: Literal[2, 3] = 2, environ: Mapping[str, str] | None = None
-    ) -> None:
+        self, url: str, protocol: Literal[2, 3] = 2, environ: Mapping[str, str] | None = None,
+        same_server: bool = False,
+    ) -> None:  # fmt: skip
         environ = os.environ if environ is None else environ
+        self._server = b""
         try:
             parts = urlsplit(url)
             user, password = unquote(parts.username or ""), unquote(parts.password or "")
@@ -45,6 +52,7 @@ class RedisLink:
                 socket_timeout=ANSWER_S,
                 health_check_interval=30,
                 retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 2),
+                redis_connect_func=self._connected if same_server else None,
                 **credentials,
             )
             self.where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
@@ -55,6 +63,20 @@ class RedisLink:
                 "unix:///PATH, with special characters of the password percent-encoded"
             ) from None
         self._secrets = [text for text in (password, quote(password, safe="")) if text]
+
+    def _connected(self, connection: Any) -> None:
+        """Greet the server as the library does, and look whether it is still the one it was."""
+        connection.on_connect()
+        connection.send_command("INFO", "server")
+        found = _RUN.search(bytes(connection.read_response()))
+        server = found[1] if found is not None else b""
+        if self._server and server != self._server:
+            connection.disconnect()
+            raise StoreError(
+                f"{self.where}: the store was started anew. What it had not written by then is gone, so this process "
+                "goes back to what is on disk: it has to be started again"
+            )
+        self._server = server
 
     @contextmanager
     def speaking(self) -> Iterator[Any]:

@@ -34,8 +34,10 @@ PIPELINE = 1000
 class RedisReading:
     """See alerts.store.Store for the meaning of each call."""
 
-    def __init__(self, url: str, prefix: str = "tg:", protocol: Literal[2, 3] = 2) -> None:
-        self._link = RedisLink(url, protocol)
+    def __init__(
+        self, url: str, prefix: str = "tg:", protocol: Literal[2, 3] = 2, same_server: bool = False
+    ) -> None:
+        self._link = RedisLink(url, protocol, same_server=same_server)
         self._prefix = prefix
         self._keep = 200_000
 

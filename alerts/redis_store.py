@@ -58,7 +58,7 @@ class RedisStore(
 ):
     """See alerts.store.Store for the meaning of each call; every failure is a StoreError.
 
-    url, prefix, protocol: see RedisLink. keep_decisions: newest decisions kept for lookup and the gateway;
+    url, prefix, protocol, same_server: see RedisLink. keep_decisions: newest decisions kept for lookup and the gateway;
     keep_of_entity: most that are told of one entity. Minutes are kept for `minute_days`. Alerts and the audit trail are
     never dropped. four_eyes: which verdicts need a second person.
     """
@@ -73,8 +73,9 @@ class RedisStore(
         keep_dead: int = 50_000,
         minute_days: int = 45,
         four_eyes: FourEyes | None = None,
+        same_server: bool = False,
     ) -> None:
-        super().__init__(url, prefix, protocol)
+        super().__init__(url, prefix, protocol, same_server)
         self.four_eyes = four_eyes or FourEyes()
         self._keep = keep_decisions
         self._keep_of_entity = keep_of_entity
@@ -135,6 +136,7 @@ class RedisStore(
             "counters": msgspec.json.encode(batch.counters).decode(),
             "events_in": batch.counters.events_in,
             "stream_time": batch.stream_time,
+            "taken": batch.taken,
             "minutes": [
                 (str(minute), list(fields), list(fields.values()))
                 for minute, fields in batch.minutes.items()

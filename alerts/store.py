@@ -39,7 +39,8 @@ class Commit(msgspec.Struct, kw_only=True):
     decisions: encoded Decision JSON. minutes: per event-time minute, counters to add to the charts
     (`decided`, `APPROVE`, …, `amount_usd`, `risk_00`…`risk_19` histogram of 5 % bins,
     `corridor:<name>`, `corridor_alerts:<name>`); they are added with the decisions they count. now: the writer's clock,
-    from which people's deadlines run; 0: the stream's own time stands for it.
+    from which people's deadlines run; 0: the stream's own time stands for it. taken: position in the input stream after
+    the batch: Controls that come later are merged behind it, also after a restart from further back.
     """
 
     first_decision_ordinal: int
@@ -51,6 +52,7 @@ class Commit(msgspec.Struct, kw_only=True):
     minutes: dict[int, dict[str, float]]
     stream_time: int
     now: int = 0
+    taken: str = ""
 
 
 class Conflict(msgspec.Struct, frozen=True):

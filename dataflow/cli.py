@@ -31,6 +31,7 @@ COMMANDS = [
     "backtest",
     "bench",
     "soak",
+    "chaos",
     "rules",
     "models",
     "incident",

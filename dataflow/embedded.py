@@ -47,9 +47,10 @@ class EmbeddedValkey:
 
     `start` and `stop` may be called again and again: after a crash of the server (`alive()` is False) the
     caller starts it anew and finds what was written. `appendfsync` "always" puts each write on disk before it
-    is answered; "everysec" (default) leaves at most the last second to be lost in a power cut, and nothing
-    when only processes die. `maxmemory` as Valkey writes it ("512mb"), "0" for no bound. `more`: a file of further
-    settings in Valkey's own form, read before ours (a replica's port and password, which may not stand in argv).
+    is answered; "everysec" (default) leaves the last second to be lost in a power cut, and up to two when the server
+    is killed while an fsync takes long: it answers then before it writes. Who must know waits (`WAITAOF`). `maxmemory`
+    as Valkey writes it ("512mb"), "0" for no bound. `more`: a file of further settings in Valkey's own form, read before
+    ours (a replica's port and password, which may not stand in argv).
     """
 
     def __init__(

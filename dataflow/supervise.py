@@ -22,11 +22,14 @@ GRACE_S = 15.0
 
 
 class Child:
-    """One supervised process. log: where its output goes. After CALM_S without a crash the back-off starts anew."""
+    """One supervised process. log: where its output goes. back_off: seconds before it is started again, the first time,
+    the second …; after CALM_S without a crash it begins anew."""
 
     def __init__(
-        self, name: str, command: Sequence[str], log: Path, environment: dict[str, str] | None = None
-    ) -> None:
+        self, name: str, command: Sequence[str], log: Path, environment: dict[str, str] | None = None,
+        back_off: Sequence[float] = BACK_OFF_S,
+    ) -> None:  # fmt: skip
+        self._back_off = back_off
         self.name, self._command, self._log, self._environment = name, list(command), log, environment or {}
         self.restarts = 0
         self.last_exit: int | None = None
@@ -62,7 +65,7 @@ class Child:
             return None
         if self._due == 0.0:
             self.last_exit = self._process.returncode
-            wait = BACK_OFF_S[min(self._recent, len(BACK_OFF_S) - 1)]
+            wait = self._back_off[min(self._recent, len(self._back_off) - 1)]
             self._due = now + wait
             return f"{self.name} ended ({_exit(self.last_exit)}); restart in {wait:g} s - log: {self._log}"
         if now < self._due:

@@ -1,12 +1,8 @@
-"""A Kafka cluster for tests: librdkafka's own stand-in for brokers, over TCP, in a process that can be frozen.
-
-python -m tests.kafka_cluster        prints its brokers and serves until stdin ends
-"""
+"""A Kafka cluster for tests: the stand-in of dataflow/chaos/brokers.py, with what writes to it and reads from it."""
 
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -17,24 +13,16 @@ from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from dataflow.chaos.brokers import Brokers
+from dataflow.chaos.brokers import cluster as running
+
 ROOT = Path(__file__).resolve().parent.parent
 PARTITIONS = 4
 """What the stand-in gives each topic."""
 
 
-class Cluster:
-    """A running cluster; `brokers` as clients take them."""
-
-    def __init__(self, process: subprocess.Popen[str], brokers: str) -> None:
-        self.process, self.brokers = process, brokers
-
-    def freeze(self) -> None:
-        """No broker answers from now on."""
-        self.process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """They answer again."""
-        self.process.send_signal(signal.SIGCONT)
+class Cluster(Brokers):
+    """Running brokers, and the ways in and out."""
 
     def produce(
         self, topic: str, messages: Sequence[tuple[bytes, bytes]], start_ms: int = 1_000_000, step_ms: int = 1
@@ -71,17 +59,8 @@ class Cluster:
 @contextmanager
 def cluster(brokers: int = 1) -> Iterator[Cluster]:
     """A cluster for the length of a `with` block."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.kafka_cluster", str(brokers)], cwd=ROOT,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        yield Cluster(process, process.stdout.readline().strip())
-    finally:
-        process.send_signal(signal.SIGCONT)
-        process.kill()
-        process.wait()
+    with running(brokers) as found:
+        yield Cluster(found.process, found.brokers)
 
 
 class ScorerProcess:
@@ -132,15 +111,3 @@ class ScorerProcess:
             assert self.process.poll() is None, self.said()
             time.sleep(0.05)
         raise AssertionError(f"it never came: {self.said()}")
-
-
-def _serve(brokers: int) -> None:
-    producer = Producer({"test.mock.num.brokers": brokers, "log_level": 0})
-    found = producer.list_topics(timeout=10).brokers.values()
-    sys.stdout.write(",".join(f"{broker.host}:{broker.port}" for broker in found) + "\n")
-    sys.stdout.flush()
-    sys.stdin.read()
-
-
-if __name__ == "__main__":
-    _serve(int(sys.argv[1]))

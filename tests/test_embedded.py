@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from alerts.redis_link import RedisLink
 from dataflow.embedded import EmbeddedValkey, embedded, running_url
 from models.errors import StoreError
 
@@ -72,6 +73,25 @@ def test_crash_is_seen_and_mended_by_a_new_start(server: EmbeddedValkey) -> None
     assert eventually(lambda: not server.alive())
     assert redis.Redis.from_url(server.start()).get("k") == b"v"
     assert server.pid not in (None, pid)
+
+
+def test_who_built_on_its_answers_hears_of_a_crash(server: EmbeddedValkey) -> None:
+    """What it had not written is gone: a reader may go on, the scorer has to go back to its checkpoint."""
+    url = server.start()
+    reader, scorer = RedisLink(url), RedisLink(url, same_server=True)
+    for link in (reader, scorer):
+        link.client.set("k", "v")
+        link.client.connection_pool.disconnect()
+        link.client.set("k", "w")
+    pid = server.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    assert eventually(lambda: not server.alive())
+    server.start()
+    assert reader.client.get("k") == b"w"
+    for _ in range(2):
+        with pytest.raises(StoreError, match="started anew"), scorer.speaking() as client:
+            client.get("k")
 
 
 def test_second_start_says_who_uses_the_directory(server: EmbeddedValkey, tmp_path: Path) -> None:

@@ -69,3 +69,33 @@ def test_after_an_entry_it_polls_again_before_it_sleeps(server: str, partition: 
             assert partition.next_awake() is not None
         client.xadd("tg:in", {"e": b"more"})
         assert entries(partition.next_batch()) == [(b"more", False)]
+
+
+def test_a_control_that_came_while_the_flow_was_away_does_not_stand_before_what_is_decided(
+    server: str,
+) -> None:
+    """The flow comes back to an old checkpoint; entries up to `taken` have decisions in the store."""
+    client = RedisLink(server).client
+    client.flushall()
+    ids = [client.xadd("tg:in", {"e": b"%d" % n}).decode() for n in range(6)]
+    journalled = client.xadd("tg:control", {"e": b"known"}).decode()
+    for _ in range(2):  # a client repeats a write whose answer it has not got
+        client.xadd("tg:journal", {"c": journalled, "a": ids[1]})
+    client.hset("tg:cursors", "taken", ids[3])
+    client.xadd("tg:control", {"e": b"new"})
+    source = StreamSource(server, 1, lambda: False, sleep_ms=FOR_EVER_MS)
+    again = source.build_part("in", "in", (ids[0], "0-0"))
+    order = [line for _ in range(6) for line, _ in entries(again.next_batch())]
+    assert order == [b"1", b"known", b"2", b"3", b"new", b"4", b"5"]
+    assert [fields[b"c"] for _, fields in client.xrange("tg:journal")][:2] == [journalled.encode()] * 2
+
+
+def test_what_was_taken_and_is_there_no_more_holds_nothing_up(server: str) -> None:
+    client = RedisLink(server).client
+    client.flushall()
+    id_ = client.xadd("tg:in", {"e": b"gone"}).decode()
+    client.xdel("tg:in", id_)
+    client.hset("tg:cursors", "taken", id_)
+    client.xadd("tg:control", {"e": b"new"})
+    source = StreamSource(server, 1, lambda: False, sleep_ms=FOR_EVER_MS)
+    assert entries(source.build_part("in", "in", None).next_batch()) == [(b"new", True)]

@@ -181,6 +181,7 @@ redis.call('HSET', CURSORS, 'decisions', exact(h.cursors.decisions + h.n_decisio
 if h.events_in >= tonumber(redis.call('HGET', CURSORS, 'events_in') or '0') then
   redis.call('HSET', CURSORS, 'events_in', exact(h.events_in))
   redis.call('SET', P .. 'counters', h.counters)
+  if h.taken ~= '' then redis.call('HSET', CURSORS, 'taken', h.taken) end
 end
 if h.stream_time > tonumber(redis.call('HGET', CURSORS, 'stream_time') or '0') then
   redis.call('HSET', CURSORS, 'stream_time', exact(h.stream_time))

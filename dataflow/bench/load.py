@@ -23,8 +23,11 @@ SEED, CUSTOMERS, RATE = 20, 20_000, 3.0
 class Load:
     """Reads on in one endless stream. protect_s: CPU time the door took so far, for `events`."""
 
-    def __init__(self, customers: int = CUSTOMERS, rate: float = RATE) -> None:
-        self._simulator = Simulator(SEED, customers=customers, rate_scale=rate)
+    def __init__(
+        self, customers: int = CUSTOMERS, rate: float = RATE, seed: int = SEED,
+        scenarios: tuple[str, ...] | None = None,
+    ) -> None:  # fmt: skip
+        self._simulator = Simulator(seed, customers=customers, rate_scale=rate, scenarios=scenarios)
         self._simulator.truth = self._note
         self._frauds: list[str] = []
         self._stream = self._judged(self._simulator.stream())

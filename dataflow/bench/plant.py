@@ -1,11 +1,12 @@
-"""The processes of `tidegate up` for a benchmark: the same workers over the same store, in a folder of their own."""
+"""The processes of `tidegate up` for a benchmark or a chaos run: the same workers over the same store, in a folder of
+their own."""
 
 from __future__ import annotations
 
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from alerts.custody.private_files import replace_private
 from alerts.redis_link import RedisLink
 from alerts.redis_store import RedisStore
 from dataflow.settings import Settings
-from dataflow.supervise import Child, Supervisor, python
+from dataflow.supervise import BACK_OFF_S, Child, Supervisor, python
 from dataflow.worker import ring_of
 from models.errors import StoreError
 from models.events import Control, encode
@@ -40,12 +41,16 @@ class Plant:
         )
         self._supervisor = Supervisor()
 
-    def start(self, name: str) -> Child:
-        """Start one worker."""
+    def start(self, name: str, back_off: Sequence[float] = BACK_OFF_S) -> Child:
+        """Start one worker. back_off: before `watch` starts it again."""
         command = python("dataflow.cli", "worker", name, "--resolved", str(self._resolved))
-        child = Child(name, command, self.directory / f"{name}.log", {"REDIS_URL": self.url})
+        child = Child(name, command, self.directory / f"{name}.log", {"REDIS_URL": self.url}, back_off)
         self._supervisor.add(child)
         return child
+
+    def watch(self) -> list[str]:
+        """Start again what has ended, as `tidegate up` does; what happened."""
+        return self._supervisor.watch()
 
     def kill(self, child: Child) -> None:
         """Kill a worker as a crash would, with no chance to say goodbye."""

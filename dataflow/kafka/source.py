@@ -46,7 +46,8 @@ class KafkaPartition(StatefulSourcePartition[Packet, bytes]):
         self, url: str, prefix: str, batch: int, position: Position, reader: Reader, stopping: Callable[[], bool],
         told: Callable[[Reader], None],
     ) -> None:  # fmt: skip
-        self._link, self._prefix, self._batch, self._stopping = RedisLink(url), prefix, batch, stopping
+        self._link, self._prefix = RedisLink(url, same_server=True), prefix
+        self._batch, self._stopping = batch, stopping
         self._journal, self._reader, self._told = Journal(self._link, prefix), reader, told
         self._lanes = {INPUT: position.input, CONTROL: position.control}
         self._topic, self._followed, self._read = position.topic, position.journal, position.read

@@ -41,14 +41,17 @@ class StoreSinkPartition(StatefulSinkPartition[Written, list[list[str]]]):
         self, url: str, prefix: str, keep_decisions: int, restarts: int, unsafe: list[list[str]] | None = None,
         progress: Progress | None = None,
     ) -> None:  # fmt: skip
-        self._store = RedisStore(url, prefix, keep_decisions=keep_decisions)
-        self._link = RedisLink(url)
+        # What a restarted server has forgotten was built on: the flow has to go back to its checkpoint.
+        self._store = RedisStore(url, prefix, keep_decisions=keep_decisions, same_server=True)
+        self._link = RedisLink(url, same_server=True)
         self._prefix, self._restarts = prefix, restarts
         self._latencies = Latencies()
         self._positions: deque[Position] = deque(maxlen=EPOCHS_KEPT)
         self._position: Position = ("", "")
         self._progress, self._packets = progress, 0
-        self._durable = None if progress is None else Durable(RedisStore(url, prefix), progress)
+        self._durable = (
+            None if progress is None else Durable(RedisStore(url, prefix, same_server=True), progress)
+        )
         self._unsafe = [*(unsafe or []), []]
         self._rewritten = 0
         self._stale_log = False
@@ -58,6 +61,7 @@ class StoreSinkPartition(StatefulSinkPartition[Written, list[list[str]]]):
     def write_batch(self, values: list[Written]) -> None:
         """Commit each batch; what was written before a kill is skipped by its ordinals."""
         for written in values:
+            written.commit.taken = written.position[0]
             self._store.commit(written.commit, written.decisions)
             if written.examples or written.choices:
                 self._send_examples(written)

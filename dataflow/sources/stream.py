@@ -3,7 +3,9 @@
 Entries of `tg:in` hold one protected event in field `e`. Control events come by `tg:control`, a lane of its own that
 is looked at before every batch, so containment overtakes a backlog. Where a Control was merged is written to
 `tg:journal` before it is applied; after a restart the journal puts it in the same place again, and the decisions
-are the same. Positions are the last entry ids taken, and reading is exclusive of them.
+are the same. One that comes while the flow is away is merged behind all input whose decisions are in the store already
+(`taken` in `tg:cursors`): they were made without it. Positions are the last entry ids taken, and reading is exclusive of
+them.
 
 While events come, polling never blocks. Once the stream has been quiet for QUIET polls, the source sleeps in the server
 (XREAD BLOCK on both lanes, a fraction of a second at most), which wakes it at the first entry: an idle flow costs next
@@ -68,11 +70,15 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
         self._began, self._progress = position, progress
         self._input, self._control = position
         self._journal: deque[tuple[str, str]] = deque()
+        self._taken = START
         self._quiet, self._last, self._sleep_ms, self._slept = 0, 0.0, sleep_ms, False
         with link.speaking() as client:
+            self._taken = (client.hget(self._key("cursors"), "taken") or START.encode()).decode()
             for _, fields in client.xrange(self._key(JOURNAL)):
                 control, after = fields[b"c"].decode(), fields[b"a"].decode()
-                if number(control) > number(self._control):
+                # It may stand there twice: a client repeats a write whose answer it has not got.
+                known = self._journal[-1][0] if self._journal else self._control
+                if number(control) > number(known):
                     self._journal.append((control, after))
 
     def next_batch(self) -> list[Packet]:
@@ -83,7 +89,7 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
             self._slept = self._quiet >= QUIET and self._sleep_ms > 0 and not self._journal
             if self._slept:
                 self._sleep(client)
-            packets = self._repeat(client) if self._journal else self._live(client)
+            packets = self._repeat(client) if self._journal else self._again(client) or self._live(client)
         self._quiet = 0 if packets else self._quiet + 1
         now = time.monotonic()
         if packets or now - self._last < PULSE_S:
@@ -135,14 +141,30 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
             packets.append(self._packet(entries))
         return packets
 
+    def _until(self, client: Any, end: str) -> list[Packet]:
+        """Input up to `end`, nothing once it is reached."""
+        if number(end) <= number(self._input):
+            return []
+        entries = entries_of(client.xrange(self._key(INPUT), f"({self._input}", end, count=self._batch))
+        if not entries:
+            return []
+        self._input = entries[-1][0]
+        return [self._packet(entries)]
+
+    def _again(self, client: Any) -> list[Packet]:
+        """Input that was decided before a restart: no Control that came later may stand before it."""
+        if self._taken == START:
+            return []
+        if packets := self._until(client, self._taken):
+            return packets
+        self._taken = START
+        return []
+
     def _repeat(self, client: Any) -> list[Packet]:
         """What was journalled before a restart, in the same order."""
         control, after = self._journal[0]
-        if number(after) > number(self._input):
-            entries = entries_of(client.xrange(self._key(INPUT), f"({self._input}", after, count=self._batch))
-            if entries:
-                self._input = entries[-1][0]
-                return [self._packet(entries)]
+        if packets := self._until(client, after):
+            return packets
         self._journal.popleft()
         found = entries_of(client.xrange(self._key(CONTROL), control, control))
         self._control = control
@@ -188,7 +210,7 @@ class StreamSource(FixedPartitionedSource[Packet, tuple[str, str]]):
                 "this data directory was last used with a Kafka topic, whose records would be missed: set kafka.source "
                 "(or `tidegate up --source kafka://…`) again"
             )
-        link = RedisLink(self._url)
+        link = RedisLink(self._url, same_server=True)
         return StreamPartition(
             link, self._prefix, self._batch, resume_state or (START, START), self._stopping, self._sleep_ms,
             self._progress,
