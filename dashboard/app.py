@@ -14,7 +14,7 @@ from models.errors import SettingsError
 
 HERE = Path(__file__).parent
 # The folder is not called `pages`: Streamlit runs such files without this frame when a link opens one.
-PAGES = ("overview", "queue", "incidents", "routing", "drills", "monitoring", "models")
+PAGES = ("overview", "queue", "incidents", "routing", "lists", "drills", "monitoring", "models")
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from dashboard import data, theme
 from dashboard.drill_data import DrillData
 from dashboard.formats import age, utc
 from dashboard.incident_data import IncidentData
+from dashboard.list_data import ListData
 from dashboard.measures import beat_time, mode_of
 from dashboard.readings import Pulse, Reading
 from dashboard.routing_data import RoutingData
@@ -64,6 +65,12 @@ def routing_data(url: str) -> RoutingData:
     return RoutingData(read_model(url))
 
 
+@st.cache_resource
+def list_data(url: str) -> ListData:
+    """One read model of the lists for all sessions."""
+    return ListData(read_model(url), settings().lists)
+
+
 @dataclass(frozen=True)
 class Desk:
     """See the module's docstring. timezone: the reader's, for times on hover."""
@@ -75,6 +82,7 @@ class Desk:
     response: IncidentData
     drills: DrillData
     routing: RoutingData
+    lists: ListData
     actor: str
     role: str
     frozen: bool
@@ -107,6 +115,7 @@ def desk() -> Desk:
         response=incident_data(found.store_url),
         drills=drill_data(found.store_url),
         routing=routing_data(found.store_url),
+        lists=list_data(found.store_url),
         actor=str(st.session_state.get("actor") or found.actor).strip()[:64] or "analyst",
         role=found.role,
         frozen=bool(st.session_state.get("freeze")),

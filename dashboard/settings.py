@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import msgspec
 
 from alerts.lifecycle import FourEyes
+from alerts.lists.settings import ListSettings
 from alerts.notices.facts import Profile
 from alerts.rights import Role
 from models.errors import SettingsError
@@ -53,7 +54,8 @@ class Acknowledge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """See the module's docstring. rules: path of the rule pack to show runbooks of; None: the default.
 
-    plans: folder of the emergency plan; empty: the examples that ship. notices: whom we owe notices of incidents.
+    plans: folder of the emergency plan; empty: the examples that ship. notices: whom we owe notices of incidents. lists:
+    exchanges of shared indicators; their keys stay in their files.
     settle_after_ms: time after which an unlabelled payment counts as legitimate.
     freeze: no live refresh and the stream's clock instead of the wall clock, for repeatable pictures.
     """
@@ -69,6 +71,7 @@ class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rules: str | None = None
     plans: str = ""
     notices: Profile = Profile()
+    lists: ListSettings = ListSettings()
     settle_after_ms: int = 864_000_000
     freeze: bool = False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -23,6 +24,14 @@ def become_console(settings: Settings, url: str) -> None:
     os.execve(command[0], command, {**os.environ, "REDIS_URL": url, "TIDEGATE_CONSOLE": str(told)})  # noqa: S606
 
 
+def _lists(settings: Settings) -> dict[str, Any]:
+    """Exchanges with the places of their keys, which the console reads itself: absolute, wherever it is started."""
+    told: dict[str, Any] = msgspec.to_builtins(settings.lists)
+    for one in told["exchanges"]:
+        one["key_file"] = str(Path(one["key_file"]).absolute())
+    return told
+
+
 def console_settings(settings: Settings, path: Path) -> None:
     """Write the resolved settings the console reads: no secret in them, the store's url comes by REDIS_URL."""
     edges = settings.engine.thresholds
@@ -32,6 +41,6 @@ def console_settings(settings: Settings, path: Path) -> None:
         "thresholds": {"medium": edges.medium, "high": edges.high, "critical": edges.critical},
         "rules": str(Path(settings.rules).absolute()) if settings.rules else None,
         "settle_after_ms": settings.engine.settle_after_ms, "plans": str(settings.emergency.folder),
-        "notices": msgspec.to_builtins(settings.notices),
+        "notices": msgspec.to_builtins(settings.notices), "lists": _lists(settings),
     }  # fmt: skip
     path.write_bytes(msgspec.json.encode(resolved))

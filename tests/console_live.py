@@ -22,6 +22,7 @@ from alerts.redis_store import RedisStore
 from dataflow.embedded import EmbeddedValkey
 from tests.console_data import fill
 from tests.console_incidents import fill_incidents
+from tests.console_lists import fill_lists
 from tests.console_routing import fill_routing
 
 ROOT = Path(__file__).parent.parent
@@ -89,6 +90,7 @@ if __name__ == "__main__":
     with live_console(int(sys.argv[1])) as (_, live, _):
         fill_incidents(live, int(time.time() * 1000))
         fill_routing(live, int(time.time() * 1000))
+        fill_lists(live, int(time.time() * 1000))
         while True:
             for process, status in live.beats().items():
                 live.beat(process, status, int(time.time() * 1000))

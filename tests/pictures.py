@@ -36,6 +36,7 @@ PICTURES = {
     "why-zh": "routing?lang=zh&part=why",
     "silences": "routing?lang=en&part=silences",
     "routing": "routing?lang=en&part=tree",
+    "lists": "lists?lang=en",
     "delivery": "routing?lang=en&part=delivery",
 }
 """Name of the picture → page."""

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 NAME = "lists"
 HELP = "block, watch and allow lists: show, add, remove, import and export shared indicators"
-DAY_MS = 86_400_000
 _ENTITIES = (
     "card", "customer", "device", "ip", "merchant", "payee", "bin", "partner", "corridor", "account", "party",
     "issuer_country",
@@ -130,24 +129,17 @@ def _day(at: int) -> str:
 def _add(args: argparse.Namespace, settings: Settings, store: Store, now: int) -> int:
     import msgspec
 
+    from alerts.lists.adding import new_entry
     from alerts.lists.changing import add_entries
-    from models.lists import Listed
 
     actor, role = options.who_of(args, settings)
-    if (args.days is None) != args.law:
-        raise SettingsError("give --days, how long it holds, or --law for what has no end")
     token, hashes = _token(args, settings)
-    at = store.stream_time() or now
-    given = {
-        "list": args.list, "entity": args.entity, "token": token, "source": args.source, "reason": args.reason,
-        "confidence": args.confidence, "until": None if args.law else at + int(args.days * DAY_MS),
-        "basis": "law" if args.law else "own", "action": args.action,
-    }  # fmt: skip
-    try:
-        entry = msgspec.convert(given, Listed)
-    except msgspec.ValidationError as error:
-        raise SettingsError(f"the entry cannot be taken: {error}") from None
+    entry = new_entry(
+        args.list, args.entity, token, source=args.source, reason=args.reason, confidence=args.confidence,
+        days=args.days, by_law=args.law, action=args.action, at=store.stream_time() or now,
+    )  # fmt: skip
     add_entries(store, [entry], actor=actor, role=role, now=now, hashes={entry.key: hashes})
+    given = {"until": None, "basis": entry.basis, **msgspec.to_builtins(entry)}
     showing.show({**given, "action": entry.asks, "actor": actor}, "lists add", as_json=args.json)
     return 0
 
@@ -168,25 +160,20 @@ def _remove(args: argparse.Namespace, settings: Settings, store: Store, now: int
 def _token(args: argparse.Namespace, settings: Settings) -> tuple[str, dict[str, str]]:
     """The token, and the value's hashes in our exchanges where the value is known."""
     from alerts.custody.pseudonym import Pseudonyms
+    from alerts.lists.adding import shared_hashes
     from alerts.lists.tokens import form_of, normalised, token_of
     from dataflow.worker import ring_of
 
     if (args.token is None) != args.value:
         raise SettingsError("give the entity's TOKEN, or --value to read its clear value")
     if not args.value:
-        shared = form_of(args.entity, "plain") if args.entity in _IDS else None
-        hashes = {one.name: f"plain:{one.hash('plain', args.token)}" for one in settings.lists.all()}
-        return args.token, hashes if shared else {}
+        return args.token, shared_hashes(settings.lists.all(), args.entity, args.token)
     form = form_of(args.entity, args.form or "")
     # Not an argument: those stand in the list of processes for everybody to read.
     text = getpass.getpass("value: ") if sys.stdin.isatty() else sys.stdin.readline()
     normal = normalised(form, text)
     hashes = {one.name: f"{form}:{one.hash(form, normal)}" for one in settings.lists.all()}
     return token_of(Pseudonyms(ring_of(settings)), form, normal), hashes
-
-
-_IDS = ("device", "merchant", "bin", "partner")
-"""Entities whose token is their id, the same for everybody."""
 
 
 def _import(args: argparse.Namespace, settings: Settings, store: Store, now: int) -> int:
