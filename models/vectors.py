@@ -9,6 +9,7 @@ outcomes and doubles when it is nearly empty, row by row in stream order.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +19,7 @@ import numpy.typing as npt
 
 from models.columns import Float
 from models.entities import Arrays, grown
+from models.errors import SnapshotError
 from models.hashing import Hashes, mix
 from models.kernels import kernel
 from models.windows import Int64
@@ -90,6 +92,13 @@ def _place(
         out[i] = slot
         state[_NEXT] += 1
         state[_PATIENCE] -= 1
+
+
+def _allocate(descriptor: int, size: int) -> None:
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+    else:
+        os.truncate(descriptor, size)
 
 
 class Vectors:
@@ -200,7 +209,14 @@ class Vectors:
             return np.zeros((rows, width), dtype=np.float32)
         # No name: it is gone with the process, and what must outlive that is in the checkpoint.
         with tempfile.TemporaryFile(dir=self._directory) as file:
-            file.truncate(rows * width * 4)
+            try:
+                # Places without room behind them would end the process by a signal when they are written to.
+                _allocate(file.fileno(), rows * width * 4)
+            except OSError as error:
+                raise SnapshotError(
+                    f"{self._directory}: {error.strerror}: no room for {rows} vectors that wait for their outcome. Make "
+                    "room there; the flow goes on from its checkpoint"
+                ) from None
             return np.memmap(file, dtype=np.float32, mode="r+", shape=(rows, width))
 
     def _grow(self, transactions: int) -> None:
