@@ -33,7 +33,7 @@ def draw_deliveries(here: Desk) -> None:
     with left:
         _dead(here, reading.value, reading.error is not None)
     with right:
-        st.fragment(_gaps, run_every=here.every(30))(here)
+        st.fragment(_gaps, run_every=here.every(60))(here)
 
 
 def _receivers(here: Desk) -> None:

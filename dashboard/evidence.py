@@ -14,6 +14,7 @@ from dashboard.formats import id_html, moment, short, usd, utc
 from dashboard.readings import Case
 from dashboard.runbooks import runbooks
 from dashboard.text import Translate, name_of
+from dashboard.why_part import ROUTING
 
 TABS = ("sentences", "rules", "similar", "timeline", "links", "verdicts", "audit", "ids")
 
@@ -164,6 +165,7 @@ def _verdicts(here: Desk, case: Case) -> None:
 
 def _audit(here: Desk, case: Case) -> None:
     t = here.t
+    st.page_link(ROUTING, label=t("why.of_alert"), query_params={"q": case.alert.id})
     if not case.audit:
         st.caption(t("audit.none"))
         return

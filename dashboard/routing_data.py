@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from alerts.alert import Alert
-from alerts.routing.archive import attempts_of, given_up, subjects_of
+from alerts.routing.archive import attempts_of, subjects_of
 from alerts.routing.intent import Done
 from alerts.routing.keeping import Delivery, Resend
 from alerts.routing.matching import length_ms
@@ -27,9 +27,10 @@ from dashboard.readings import Beat, Pulse, Reading
 
 SHOWN = 20
 """Subjects of a search, and dead letters."""
-RECONCILED_FRESH_S = 15.0
-"""Everything that is open is compared: some 100 ms for thousands of alerts."""
-DEAD_AMONG = 5000
+RECONCILED_FRESH_S = 60.0
+"""Everything that is open is compared: about a second for thousands of alerts."""
+ATTEMPTS_LOOKED_AT = 1000
+"""The newest attempts, for the last failure of each receiver."""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -120,10 +121,10 @@ class RoutingData:
 
         def take(store: Store) -> Deliveries:
             failed: dict[str, Delivery] = {}
-            for one in store.deliveries(DEAD_AMONG):
+            for one in store.deliveries(ATTEMPTS_LOOKED_AT):
                 if one.outcome != "delivered":
                     failed.setdefault(one.receiver, one)
-            dead = given_up(store, SHOWN, DEAD_AMONG)
+            dead = store.dead_messages(SHOWN)
             return Deliveries(store.routing_view(self._model.now()), dead, store.resends(), failed)
 
         return self._model.read("receivers", take)

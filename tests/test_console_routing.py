@@ -11,7 +11,6 @@ import pytest
 from alerts.merging import RuleSnooze
 from alerts.receivers.lines import Breaker
 from alerts.rights import ROLES, may
-from alerts.routing.archive import given_up
 from alerts.routing.imagining import Verdict
 from alerts.routing.reasons import NAMES, Reason
 from alerts.routing.reconciling import Kind as GapKind
@@ -25,7 +24,7 @@ from tests.console_routing import fill_routing, page
 from tests.receiver import hook
 from tests.sending import local, raise_alerts, sender_of
 from tests.test_console_models import in_role
-from tests.test_console_pages import Breakable, link, now, words
+from tests.test_console_pages import Breakable, link, now, opened, words
 
 __all__ = ["link"]
 PARTS = ("why", "silences", "snoozes", "tree", "delivery")
@@ -150,6 +149,12 @@ def test_an_answer_leads_to_a_silence_of_such_things(link: Breakable) -> None:
     assert "fit 1 of 1 alerts" in "".join(w.value for w in app.warning)
 
 
+def test_a_case_leads_to_why_it_paged(link: Breakable) -> None:
+    (alert,) = raise_alerts(link.store, 1, 1, now=now())
+    app = opened("queue", alert=alert.id)
+    assert f"q={alert.id}" in [element.proto.query_string for element in app.get("page_link")]
+
+
 def test_why_tells_of_incidents_acknowledgements_snoozes_and_what_is_unknown(link: Breakable) -> None:
     morning(link)
     app = page("why")
@@ -217,7 +222,7 @@ def test_snoozes_are_ended_and_dead_letters_sent_again_audited(link: Breakable) 
         press(app, f"do:lift:{key}")
     assert not link.store.rule_snoozes()
     assert link.store.alert(alert.id).status == "open"  # type: ignore[union-attr]
-    (dead, *_) = given_up(link.store, 5)
+    (dead, *_) = link.store.dead_messages(5)
     app = page("delivery")
     assert "disabled (410)" in app.dataframe[0].value.to_string()
     press(app, f"do:resend:{dead.intent.id}")

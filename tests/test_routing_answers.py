@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.memory_store import MemoryStore
-from alerts.routing.archive import attempts_of, given_up, is_kept, subjects_of
+from alerts.routing.archive import attempts_of, is_kept, subjects_of
 from alerts.routing.change import Change, change_of
 from alerts.routing.imagining import imagine, imagined
 from alerts.routing.plan import Plan, PlanSpec, RouteSpec, read_plan
@@ -210,7 +210,7 @@ class TestArchive:
             why = store.why(first.id)
             assert why is not None
             (heard,) = why.heard
-            dead = given_up(store, 9)
+            dead = store.dead_messages(9)
             assert heard.message in [one.intent.id for one in dead]
             (attempt,) = attempts_of(store, [heard.message])[:1]
             assert (attempt.outcome, attempt.receiver) == ("dead", name)

@@ -85,6 +85,19 @@ class TestState:
         assert [one.intent.id for one in store.done_messages(9)] == ["m4", "m3", "m2"]
         assert store.done_by_id(["m0"]) == {}
 
+    def test_what_was_given_up_is_found_until_it_is_taken(
+        self, store: AnyStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("alerts.routing.state_store.KEEP_DONE", 3)
+        given = {f"m{n}": done(f"m{n}", NOW + n, "dead" if n < 2 else "delivered") for n in range(3)}
+        version = store.save_routing(0, Saved(done=given))
+        assert [one.intent.id for one in store.dead_messages(9)] == ["m1", "m0"]
+        assert [one.intent.id for one in store.dead_messages(1)] == ["m1"]
+        version = store.save_routing(version, Saved(done={"m1": done("m1", NOW + 5)}))
+        assert [one.intent.id for one in store.dead_messages(9)] == ["m0"]
+        store.save_routing(version, Saved(done={"m9": done("m9", NOW + 9)}))
+        assert store.dead_messages(9) == [], "what is no longer kept is not listed either"
+
 
 class TestFeed:
     def test_what_happens_to_alerts_stands_in_the_trail(self, store: AnyStore) -> None:

@@ -1,4 +1,4 @@
-"""What was sent, for people: what was given up, every attempt of a message, and what a search is about."""
+"""What was sent, for people: every attempt of a message, and what a search is about."""
 
 from __future__ import annotations
 
@@ -9,18 +9,12 @@ import msgspec
 
 from alerts.alert import Status
 from alerts.receivers.lines import Owed
-from alerts.routing.intent import Done
 from alerts.routing.keeping import Delivery, KeepsRouting
-from alerts.routing.state_store import KEEP_DELIVERIES, KEEP_DONE
+from alerts.routing.state_store import KEEP_DELIVERIES
 from alerts.store import Store
 from models.lists import ENTITY_KINDS
 
 STATUSES: tuple[Status, ...] = get_args(Status)
-
-
-def given_up(store: KeepsRouting, limit: int, among: int = KEEP_DONE) -> list[Done]:
-    """Messages that were given up and not taken since, newest first; looked for among the newest `among`."""
-    return [one for one in store.done_messages(among) if one.outcome == "dead"][: max(limit, 0)]
 
 
 def attempts_of(store: KeepsRouting, messages: Iterable[str]) -> list[Delivery]:

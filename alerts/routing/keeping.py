@@ -119,6 +119,9 @@ class KeepsRouting(Protocol):
     def done_messages(self, limit: int) -> list[Done]:
         """Messages that were delivered or given up, newest first."""
 
+    def dead_messages(self, limit: int) -> list[Done]:
+        """Of these, those that were given up and not taken since, newest first."""
+
     def done_by_id(self, ids: Sequence[str]) -> dict[str, Done]: ...
     def deliveries(self, limit: int) -> list[Delivery]:
         """Attempts, newest first."""

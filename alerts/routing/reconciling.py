@@ -12,7 +12,7 @@ from alerts.alert import Alert
 from alerts.routing.keeping import KeepsRouting
 from alerts.routing.reasons import NobodyToTell, WaitingForGroup, code
 from alerts.routing.router import KEEP_OPEN_MS
-from alerts.routing.state import Tracked
+from alerts.routing.state import Tracked, tracked_from
 from alerts.routing.why import Fates
 
 GRACE_MS = 60_000
@@ -54,19 +54,20 @@ class Reconciliation(msgspec.Struct, kw_only=True):
 def reconcile(store: KeepsRouting, now: int, grace_ms: int = GRACE_MS) -> Reconciliation:
     """Compare what is stored with what was told. grace_ms: how long anything may take. Raises StoreError."""
     found = Reconciliation(at=now)
-    ids = store.live_alerts()
+    ids, known = store.live_alerts(), set[str]()
     for start in range(0, len(ids), PAGE):
         page = ids[start : start + PAGE]
         alerts = [alert for alert in store.alerts_by_id(page).values() if alert.status != "resolved"]
         parts = store.routing_parts([f"t:{alert.id}" for alert in alerts])
-        tracked = {name[2:]: msgspec.msgpack.decode(part, type=Tracked) for name, part in parts.items()}
+        tracked = {name[2:]: tracked_from(part) for name, part in parts.items()}
         fates = Fates(store, [sent.message for subject in tracked.values() for sent in subject.sent.values()])
         found.alerts += len(alerts)
+        known.update(alert.id for alert in alerts)
         for alert in alerts:
             gap = _judged(found, alert, tracked.get(alert.id), fates, now, now - grace_ms)
             if gap is not None:
                 found.gaps.append(gap)
-    found.gaps += _orphans(store, found)
+    found.gaps += _orphans(store, found, known)
     found.gaps.sort(key=lambda gap: (gap.severity, gap.since, gap.alert_id))
     return found
 
@@ -124,7 +125,7 @@ def _judged(
     return None
 
 
-def _orphans(store: KeepsRouting, found: Reconciliation) -> Iterator[Gap]:
+def _orphans(store: KeepsRouting, found: Reconciliation, known: set[str]) -> Iterator[Gap]:
     messages = [done for done in store.done_messages(LATEST) if done.outcome == "delivered"]
     found.messages = len(messages)
     about = {
@@ -133,7 +134,7 @@ def _orphans(store: KeepsRouting, found: Reconciliation) -> Iterator[Gap]:
         for change in done.intent.subjects
         if change.kind == "alert"
     }
-    ids = list(about)
+    ids = [id_ for id_ in about if id_ not in known]
     for start in range(0, len(ids), PAGE):
         page = ids[start : start + PAGE]
         for id_ in sorted(set(page) - set(store.alerts_by_id(page))):

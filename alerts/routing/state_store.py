@@ -24,6 +24,7 @@ KEEP_DONE = 20_000
 """Messages that are kept after they were delivered or given up, the newest ones, to be sent again by hand."""
 KEEP_DELIVERIES = 10_000
 LIVE: tuple[Status, ...] = tuple(status for status in get_args(Status) if status != "resolved")
+_DONE = msgspec.msgpack.Decoder(Done)
 MOVED = "somebody else saved the router's state: two senders run on this store; stop one"
 
 
@@ -82,6 +83,9 @@ class MemoryRouting(_Answers, MemoryAsking):
         with self._lock:
             return list(self._done_messages.values())[::-1][: max(limit, 0)]
 
+    def dead_messages(self, limit: int) -> list[Done]:
+        return [one for one in self.done_messages(KEEP_DONE) if one.outcome == "dead"][: max(limit, 0)]
+
     def done_by_id(self, ids: Sequence[str]) -> dict[str, Done]:
         with self._lock:
             return {id_: self._done_messages[id_] for id_ in ids if id_ in self._done_messages}
@@ -113,7 +117,8 @@ class RedisRouting(_Answers, RedisAsking):
     """The same in the store.
 
     Keys: `routing` (hash: part → MessagePack, and `version`), `routing:done` (hash: message id → record),
-    `routing:done:order` (sorted set), `deliveries` (stream). The trail itself is the feed of what happens to alerts.
+    `routing:done:order` and of those `routing:dead` (sorted sets), `deliveries` (stream). The trail itself is the feed of
+    what happens to alerts.
     """
 
     def routing_state(self) -> tuple[int, dict[str, bytes]]:
@@ -137,7 +142,7 @@ class RedisRouting(_Answers, RedisAsking):
         arguments += [text for pair in saved.put.items() for text in pair]
         arguments += saved.drop
         for id_, done in saved.done.items():
-            arguments += (id_, done.at, msgspec.msgpack.encode(done))
+            arguments += (id_, done.at, done.outcome, msgspec.msgpack.encode(done))
         arguments += [msgspec.json.encode(delivery) for delivery in saved.deliveries]
         after: int = self._run("routing", arguments)
         if after < 0:
@@ -145,14 +150,20 @@ class RedisRouting(_Answers, RedisAsking):
         return after
 
     def done_messages(self, limit: int) -> list[Done]:
-        ids = self._one("ZREVRANGE", self._key("routing:done:order"), 0, limit - 1) if limit > 0 else []
+        return self._newest_done("routing:done:order", limit)
+
+    def dead_messages(self, limit: int) -> list[Done]:
+        return self._newest_done("routing:dead", limit)
+
+    def _newest_done(self, index: str, limit: int) -> list[Done]:
+        ids = self._one("ZREVRANGE", self._key(index), 0, limit - 1) if limit > 0 else []
         found = self._one("HMGET", self._key("routing:done"), *ids) if ids else []
-        return [msgspec.msgpack.decode(record, type=Done) for record in found if record is not None]
+        return [_DONE.decode(record) for record in found if record is not None]
 
     def done_by_id(self, ids: Sequence[str]) -> dict[str, Done]:
         found = self._one("HMGET", self._key("routing:done"), *ids) if ids else []
         pairs = zip(ids, found, strict=True)
-        return {id_: msgspec.msgpack.decode(record, type=Done) for id_, record in pairs if record is not None}
+        return {id_: _DONE.decode(record) for id_, record in pairs if record is not None}
 
     def acts(self, after: int, limit: int) -> list[Act]:
         found = self._one("XRANGE", self._key("audit"), f"({max(after, 0)}-0", "+", "COUNT", max(limit, 1))

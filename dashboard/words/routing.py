@@ -87,6 +87,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "路由没有记录：该警报{status}，或在通知进程读取之前，或已超过三天。",
     ),
     "why.case": ("Open the case", "打开案例"),
+    "why.of_alert": ("Why did (not) it page?", "为何（未）通知？"),
     "why.silence": ("Silence such things", "静默同类"),
     "why.incident": ("Incident {id}", "事件 {id}"),
     "why.routes": ("Routes that take it", "命中的路由"),

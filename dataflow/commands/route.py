@@ -228,11 +228,10 @@ def _view(settings: Settings, plan: Plan, now: int) -> tuple[View, bool]:
 
 
 def _sent(args: argparse.Namespace, store: RedisStore) -> int:
-    from alerts.routing.archive import given_up
     from alerts.routing.reasons import code
 
     options.at_least("--limit", args.limit, 1)
-    done = given_up(store, args.limit) if args.dead else store.done_messages(args.limit)
+    done = store.dead_messages(args.limit) if args.dead else store.done_messages(args.limit)
     rows: list[dict[str, Any]] = [
         {
             "message": one.intent.id, "receiver": one.intent.receiver, "outcome": one.outcome, "at": one.at,
