@@ -126,7 +126,7 @@ class Feeder:
 
     def _beat(self, status: str, at: int) -> None:
         now = now_ms()
-        if now - self._beaten < BEAT_MS:
+        if 0 <= now - self._beaten < BEAT_MS:
             return
         share = (at - self.start) / max(1, self.warm_until - self.start)
         self._store.beat(

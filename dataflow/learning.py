@@ -86,7 +86,7 @@ class LearnerProcess:
             if due:
                 self._publish()
         now = now_ms()
-        if now - self._beaten >= BEAT_MS:
+        if not 0 <= now - self._beaten < BEAT_MS:
             self._beat(now)
         return len(entries)
 

@@ -68,7 +68,10 @@ def run(settings: Settings, url: str, restarts: int, stop: threading.Event) -> N
                     log(logger("sender"), logging.ERROR, "routing_wrong_the_last_right_one_holds", error)
         due: int | None = None
         try:
+            known = sender.set_back
             due = sender.step(now_ms())
+            if sender.set_back > known:
+                log(logger("sender"), logging.WARNING, "clock_set_back")
             told: dict[str, str | int | float] = {"status": "live", "pid": os.getpid(), "restarts": restarts}
             told |= {f"on_call:{name}": person or "" for name, person in plan.on_call(now_ms()).items()}
             store.beat(

@@ -258,4 +258,4 @@ def store_unreachable(seconds: int, what: str) -> Trouble:
 
 
 def _rose(before: tuple[int, int], count: int, now: int) -> tuple[int, int]:
-    return before if count == before[1] else (now, count)
+    return (min(before[0], now), count) if count == before[1] else (now, count)

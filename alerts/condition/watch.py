@@ -38,6 +38,11 @@ class ConditionWatch:
     def judge(self, found: Iterable[Trouble], now: int) -> list[Change]:
         """Open what has held long enough, tell of what got worse, end what is over."""
         changes = []
+        # Noted before the clock was set back, they would be in the future for as long as it was wrong.
+        self._held = {id_: min(at, now) for id_, at in self._held.items()}
+        for id_, one in self.open.items():
+            if one.last > now:
+                self.open[id_] = Open(one.trouble, min(one.since, now), now)
         present = {trouble.id: trouble for trouble in found}
         self._held = {id_: self._held.get(id_, now) for id_ in present}
         for id_, trouble in present.items():

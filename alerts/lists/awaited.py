@@ -80,7 +80,7 @@ class Awaited:
     ) -> None:
         """Look at an event that passes the door, with its clear fields (or None)."""
         now = self._clock()
-        if now - self._loaded >= RELOAD_MS:
+        if not 0 <= now - self._loaded < RELOAD_MS:
             self._load(now)
         if not self._by_hash:
             return

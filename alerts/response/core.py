@@ -258,7 +258,7 @@ class ResponseCore(Containing):
         return state
 
     def _remember(self, now: int) -> None:
-        if now - self._saved < SAVE_EVERY_MS:
+        if 0 <= now - self._saved < SAVE_EVERY_MS:
             return
         body = msgspec.msgpack.encode((self._version + 1, self.detector.state))
         if self.store.respond([Write("watch", _WATCH, self._version, self._version + 1, body)]):

@@ -25,6 +25,7 @@ from alerts.routing.keeping import Delivery, Saved
 from alerts.routing.plan import Plan
 from alerts.routing.reasons import code
 from alerts.routing.router import Router
+from alerts.routing.set_back import TOLERANCE_MS, taken_back
 from alerts.routing.silencing import KEEP_ENDED_MS
 from alerts.routing.state import RouterState
 from alerts.routing.view import view_of
@@ -35,7 +36,7 @@ ROUNDS = 5
 """Attempts for each receiver in one step, before the store and the clock are read again."""
 HANGS_MS = 120_000
 """An attempt without an end for so long counts as failed. A receiver can let bytes drip for hours."""
-FEED = "feed"
+FEED, CLOCK = "feed", "clock"
 
 
 class Working(NamedTuple):
@@ -68,8 +69,9 @@ class Sender:
         self._busy: dict[str, tuple[int, str]] = {}
         """Receivers with an attempt under way: since when, and of which message."""
         self._ended: list[Attempt] = []
-        self.unsure = self.forgotten = 0
-        """Times the store did not say in time that intents are on disk, and that its state could not be read."""
+        self.unsure = self.forgotten = self.set_back = 0
+        """Times that intents were not known to be on disk, the state could not be read, the clock was set back."""
+        self._now = 0
 
     def follow(self, plan: Plan, receivers: Mapping[str, Receiver]) -> None:
         """Go on by another plan."""
@@ -80,6 +82,9 @@ class Sender:
 
         Raises StoreError; the next step begins with what the store has.
         """
+        if self._now - now > TOLERANCE_MS:
+            self._at = None
+        self._now = now
         try:
             at = self._at or self._begin(now)
             self._decide(at, now)
@@ -106,11 +111,13 @@ class Sender:
             "tracked": len(self._at.router.state.tracked),
             "unsure": self.unsure,
             "forgotten": self.forgotten,
+            "clock_set_back": self.set_back,
         }
 
     def _begin(self, now: int) -> Working:
         version, parts = self._store.routing_state()
         try:
+            version, parts = self._set_right(version, parts, now)
             position, at = self._read(version, parts, now)
         except (msgspec.MsgspecError, KeyError):
             # Written by another version, or torn by hand. To page again what is open is better than to page nobody.
@@ -133,6 +140,15 @@ class Sender:
             self._save({})
         self._save({FEED: msgspec.msgpack.encode(self._at.position)})
         return self._at
+
+    def _set_right(self, version: int, parts: dict[str, bytes], now: int) -> tuple[int, dict[str, bytes]]:
+        """What was saved when the clock was ahead of now does not wait for it to be as late again."""
+        ahead = msgspec.msgpack.decode(parts[CLOCK], type=int) - now if CLOCK in parts else 0
+        if ahead <= TOLERANCE_MS:
+            return version, parts
+        self.set_back += 1
+        changed = {**taken_back(parts, ahead, now), CLOCK: msgspec.msgpack.encode(now)}
+        return self._store.save_routing(version, Saved(changed)), {**parts, **changed}
 
     def _read(self, version: int, parts: dict[str, bytes], now: int) -> tuple[feed.Position | None, Working]:
         digests = {name: digest(receiver.spec) for name, receiver in self._receivers.items()}
@@ -180,6 +196,7 @@ class Sender:
         more, gone, done = at.lines.changes()
         saved = Saved({**put, **more, **parts}, [*drop, *gone], done, deliveries or [])
         if not saved.nothing:
+            saved.put[CLOCK] = msgspec.msgpack.encode(self._now)
             self._at = at._replace(version=self._store.save_routing(at.version, saved))
 
     def _deliver(self, now: int) -> int | None:

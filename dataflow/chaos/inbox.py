@@ -29,16 +29,18 @@ class _Body(msgspec.Struct):
 
 
 class Inbox:
-    """What came. pages: webhook ids by what they say; requests: how often each id came; wrong: what must not be."""
+    """What came. pages: webhook ids by what they say; requests: how often each id came; wrong: what must not be.
+    refused: requests whose time is not now, which the standard has a receiver refuse."""
 
     def __init__(self, key: bytes) -> None:
         self._key, self._lock = key, threading.Lock()
         self.pages: defaultdict[Page, set[str]] = defaultdict(set)
         self.requests: Counter[str] = Counter()
         self.wrong: list[str] = []
+        self.refused = 0
 
-    def take(self, headers: dict[str, str], content: bytes, now: float) -> None:
-        """One request. now: seconds since the epoch."""
+    def take(self, headers: dict[str, str], content: bytes, now: float) -> bool:
+        """Whether one request is taken. now: seconds since the epoch."""
         id_, stamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
         signed = hmac.digest(self._key, f"{id_}.{stamp}.".encode() + content, "sha256")
         expected = "v1," + base64.b64encode(signed).decode()
@@ -47,10 +49,12 @@ class Inbox:
             if not any(hmac.compare_digest(expected, one) for one in given):
                 self.wrong.append(f"the signature of {id_} is wrong")
             elif abs(now - int(stamp)) > FRESH_S:
-                self.wrong.append(f"the time of {id_} is {stamp}")
+                self.refused += 1
+                return False
             body = msgspec.json.decode(content, type=_Body)
             self.pages[body.data.alert_id, body.data.severity, body.type].add(id_)
             self.requests[id_] += 1
+            return True
 
     def told(self) -> set[tuple[str, str]]:
         """(alert, severity) of everything that was raised."""
@@ -74,8 +78,8 @@ def listening(inbox: Inbox) -> Iterator[str]:
         def do_POST(self) -> None:
             content = self.rfile.read(int(self.headers["content-length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            inbox.take(headers, content, time.time())
-            self.send_response(204)
+            taken = inbox.take(headers, content, time.time())
+            self.send_response(204 if taken else 400)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:

@@ -60,12 +60,12 @@ class JobWorker:
     def step(self, stopping: Callable[[], bool]) -> bool:
         """Do the next job; False when there is none."""
         now = now_ms()
-        if now - self._looked >= LOOK_MS:
+        if not 0 <= now - self._looked < LOOK_MS:
             self._looked = now
             self._store.put_recordings(recordings_in(self._folder, self._link))
         job = self._store.take_job(self.name, now, LEASE_MS)
         if job is None:
-            if now - self._beaten >= BEAT_MS:
+            if not 0 <= now - self._beaten < BEAT_MS:
                 self._beat(now, "")
             return False
         self._do(job, stopping)

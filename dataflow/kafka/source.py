@@ -215,7 +215,7 @@ class KafkaSource(FixedPartitionedSource[Packet, bytes]):
             self._said(text)
 
     def _beat(self, reader: Reader) -> None:
-        if now_ms() - self._beaten >= BEAT_MS:
+        if not 0 <= now_ms() - self._beaten < BEAT_MS:
             self._say("live", "", lag=reader.lag(), lost=reader.lost, partitions=len(reader.offsets))
 
     def _say(self, status: str, trouble: str, **numbers: int) -> None:

@@ -76,12 +76,12 @@ class Observer:
             if not self._error:
                 log(logger(NAME), logging.WARNING, "store_away", error)
             self._reading, self._error = None, str(error)
-            self._away_since = self._away_since or now
+            self._away_since = min(self._away_since or now, now)
         self._tell_of_store(now)
 
     def _beat(self, now: int) -> None:
         assert self._watch is not None
-        if self._exchanges and now - self._aged >= AGES_EVERY_MS:
+        if self._exchanges and not 0 <= now - self._aged < AGES_EVERY_MS:
             self._ages, self._aged = ages(self._store, self._exchanges), now
         self._store.beat(
             NAME,

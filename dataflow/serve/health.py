@@ -77,7 +77,7 @@ class Health:
             with self._link.speaking() as client:
                 backlog = waiting(client, counters, self._prefix)
             now = self._clock()
-            if now - self._beaten >= BEAT_MS:
+            if not 0 <= now - self._beaten < BEAT_MS:
                 self._store.beat("serve", {"status": "live", **self._status()}, now)
                 self._beaten = now
         except StoreError as error:

@@ -80,7 +80,8 @@ class StoreSinkPartition(StatefulSinkPartition[Written, list[list[str]]]):
             lane = "control" if written.control else "in"
             self._unsafe[-1] += [f"{lane} {id_}" for id_ in written.unsafe]
             self._decided += len(written.commit.decisions)
-            if now - self._beaten >= BEAT_MS:
+            # Also when the clock was set back: it would be silent until the clock has caught up.
+            if not 0 <= now - self._beaten < BEAT_MS:
                 self._beat(written, now)
 
     def snapshot(self) -> list[list[str]]:
@@ -133,7 +134,7 @@ class StoreSinkPartition(StatefulSinkPartition[Written, list[list[str]]]):
     def _forget(self) -> None:
         """Have the server write its log anew when deleted entries stand in it; now and then, because it costs."""
         now = now_ms()
-        if not self._stale_log or now - self._rewritten < REWRITE_MS:
+        if not self._stale_log or 0 <= now - self._rewritten < REWRITE_MS:
             return
         self._rewritten, self._stale_log = now, False
         try:
