@@ -52,13 +52,13 @@ def _rows(here: Desk, run: DrillRun) -> str:
             mark = f'<span class="tg-late">✕ {escape(t("drills.target_missed"))}</span>'
         target = "–" if most is None else f"≤ {measured(t, name, most)}"
         rows.append(
-            f'<tr><td><b>{escape(t(f"metric.{name}"))}</b><br><span class="tg-muted">{escape(t(f"metric.{name}.help"))}'
+            f'<tr><td><b>{escape(t(f"metric.{name}"))}</b> <span class="tg-muted">{escape(t(f"metric.{name}.help"))}'
             f"</span></td><td>{escape(measured(t, name, value))}</td><td>{escape(target)}</td><td>{mark}</td></tr>"
         )
     heads = "".join(
         f"<th>{escape(t(f'drills.col.{name}'))}</th>" for name in ("what", "was", "target", "mark")
     )
-    return f'<table class="tg-table"><tr>{heads}</tr>{"".join(rows)}</table>'
+    return f'<table class="tg-table tg-tight"><tr>{heads}</tr>{"".join(rows)}</table>'
 
 
 def _course(here: Desk, run: DrillRun) -> str:

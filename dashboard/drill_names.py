@@ -26,8 +26,13 @@ def role_name(t: Translate, role: str | None) -> str:
 
 
 def span(seconds: float) -> str:
-    """`0.1 s`, `17 s`, `2m 05s`."""
-    return f"{seconds:.3g} s" if seconds < 60 else age(seconds * 1000)
+    """`0.1 s`, `17 s`, `2m 05s`; whole minutes and hours without what is nought: `30 min`, `2 h`."""
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds % size == 0:
+            return f"{seconds / size:,.0f} {unit}"
+    return age(seconds * 1000)
 
 
 def measured(t: Translate, metric: str, value: float | None) -> str:

@@ -15,7 +15,9 @@ from dashboard.drill_export import draw_export
 from dashboard.drill_names import METRICS, drill_name, measured, run_line
 from dashboard.formats import moment
 
-TABLE = ("mttd_s", "mtta_s", "mttc_s", "contained_s", "mttr_s")
+SHORT = {"mttd_s": "MTTD", "mtta_s": "MTTA", "mttc_s": "MTTC", "mttr_s": "MTTR"}
+"""What everybody calls them."""
+TABLE = (*SHORT, "contained_s", "loss_before_containment", "good_payments_blocked", "notification_lateness_s")
 ALL = ""
 
 
@@ -87,7 +89,9 @@ def _table(here: Desk, runs: list[DrillRun]) -> None:
             ],
             t("drills.col.scenario"): [drill_name(here, run.drill) for run in runs],
             **{
-                t(f"metric.{name}"): [measured(t, name, run.card.measured.get(name)) for run in runs]
+                SHORT.get(name) or t(f"metric.{name}"): [
+                    measured(t, name, run.card.measured.get(name)) for run in runs
+                ]
                 for name in TABLE
             },
             t("audit.by"): [run.actor for run in runs],

@@ -12,6 +12,7 @@ from alerts.emergency.findings import Finding, findings
 from alerts.emergency.plan import Plan, short_code
 from alerts.emergency.plan_book import Book
 from alerts.emergency.printing import printed
+from alerts.emergency.relying import reliance
 from alerts.response.kinds import KINDS
 from alerts.tabletop.fitting import plan_trained
 from alerts.tabletop.rules import day_of
@@ -62,11 +63,21 @@ def _book(here: Desk, book: Book, found: Sequence[Finding], day: dt.date) -> Non
             f"<tr><td><b>{escape(plan.title.in_(here.language))}</b><br>{id_html(plan.id)}</td>"
             f"<td>{escape(plan.version)}<br>{id_html(short_code(plan.digest))}</td>"
             f"<td>{_from(here, plan, day)}</td><td>{_review(here, plan, day)}</td>"
-            f"<td>{escape(role_name(t, plan.owner))}<br>{deputy}</td><td>{state}</td></tr>"
+            f"<td>{escape(role_name(t, plan.owner))}<br>{deputy}</td><td>{_checked(here, book, plan, day)}</td>"
+            f"<td>{state}</td></tr>"
         )
-    names = ("plan", "version", "effective", "review", "people", "state")
+    names = ("plan", "version", "effective", "review", "people", "contacts", "state")
     heads = "".join(f"<th>{escape(t(f'plans.col.{name}'))}</th>" for name in names)
     st.html(f'<table class="tg-table"><tr>{heads}</tr>{"".join(rows)}</table>')
+
+
+def _checked(here: Desk, book: Book, plan: Plan, day: dt.date) -> str:
+    """How many of those it relies on were checked in time, and when the oldest of these was."""
+    t, found = here.t, reliance(plan, book.contacts, day)
+    whole = found.checked == found.contacts
+    told = t("plans.checked", checked=found.checked, count=found.contacts)
+    oldest = f"<br>{escape(t('plans.oldest', day=found.oldest))}" if found.oldest else ""
+    return f'<span class="{"tg-done" if whole else "tg-late"}">{"✓" if whole else "✕"} {escape(told)}</span>{oldest}'
 
 
 def _from(here: Desk, plan: Plan, day: dt.date) -> str:
@@ -106,9 +117,9 @@ def _paper(here: Desk, book: Book, day: dt.date) -> None:
     )
     plan = book.plan(id_, version)
     paper = printed(plan, book, here.language, "html", day)
-    # Everything the plan says is escaped there; nothing in it comes from a user of the console.
-    st.iframe(paper, height=PAPER_HEIGHT, alt=plan.title.in_(here.language))
     st.download_button(
         t("plans.print"), paper.encode(), f"{plan.id}-{plan.version}-{here.language}.html", "text/html",
         key="plan_print", on_click="ignore", icon=":material/print:", help=t("plans.print.help"),
     )  # fmt: skip
+    # Everything the plan says is escaped there; nothing in it comes from a user of the console.
+    st.iframe(paper, height=PAPER_HEIGHT, alt=plan.title.in_(here.language))

@@ -112,5 +112,6 @@ table.tg-table {{ border-collapse: collapse; width: 100%; font-size: .88rem; mar
 .tg-table th, .tg-table td {{ padding: .25rem .6rem .25rem 0; vertical-align: top; line-height: 1.3;
              border-bottom: 1px solid rgba(128,128,128,.3); }}
 .tg-chosen {{ border-left: 5px solid {BLUE}; padding-left: .5rem; }}
+.tg-tight td + td {{ white-space: nowrap; }}
 time {{ cursor: help; border-bottom: 1px dotted currentColor; }}
 </style>"""

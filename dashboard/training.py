@@ -10,6 +10,7 @@ import streamlit as st
 
 from alerts.tabletop.standing import ORDER, Standing
 from dashboard.desk import Desk
+from dashboard.drill_data import plan_of
 from dashboard.text import Translate
 
 MARKS = {
@@ -49,4 +50,29 @@ def draw_training(here: Desk, found: Sequence[Standing]) -> None:
     st.html(f'<table class="tg-table"><tr>{heads}</tr>{"".join(rows)}</table>')
     if len(found) > SHOWN:
         st.caption(t("training.more", count=len(found) - SHOWN))
+    _coverage(here, found)
     st.caption(t("training.rules"))
+
+
+def _coverage(here: Desk, found: Sequence[Standing]) -> None:
+    """Who has which exercise, and who has not taken one yet."""
+    t, exercises = here.t, here.drills.files().exercises
+    by = {(one.person, one.exercise): one for one in found}
+    people = sorted({one.person for one in found})[:SHOWN]
+    st.html(f'<div class="tg-head">{escape(t("training.coverage"))}</div>')
+    book = here.drills.files().book
+    plans = {id_: plan_of(book, one.plan) for id_, one in exercises.items()}
+    titles = {id_: id_ if plan is None else plan.title.in_(here.language) for id_, plan in plans.items()}
+    heads = "".join(f"<th>{escape(title)}</th>" for title in titles.values())
+    rows = []
+    for person in people:
+        cells = []
+        for id_ in exercises:
+            one = by.get((person, id_))
+            cells.append("–" if one is None else mark_html(t, one))
+        rows.append(
+            f"<tr><td><b>{escape(person)}</b></td>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+        )
+    st.html(
+        f'<table class="tg-table"><tr><th>{escape(t("training.col.person"))}</th>{heads}</tr>{"".join(rows)}</table>'
+    )

@@ -21,6 +21,7 @@ from pathlib import Path
 from alerts.redis_store import RedisStore
 from dataflow.embedded import EmbeddedValkey
 from tests.console_data import fill
+from tests.console_drills import fill_drills, fill_training
 from tests.console_incidents import fill_incidents
 from tests.console_lists import fill_lists
 from tests.console_routing import fill_routing
@@ -91,6 +92,8 @@ if __name__ == "__main__":
         fill_incidents(live, int(time.time() * 1000))
         fill_routing(live, int(time.time() * 1000))
         fill_lists(live, int(time.time() * 1000))
+        fill_drills(live, int(time.time() * 1000))
+        fill_training(live, int(time.time() * 1000))
         while True:
             for process, status in live.beats().items():
                 live.beat(process, status, int(time.time() * 1000))

@@ -1,7 +1,8 @@
 """Pictures of a running console for the documentation: `python -m tests.pictures http://127.0.0.1:8501 [NAME …]`.
 
-Start `tidegate up`, let its warm-up finish and back-test something on the Models page first; for the Incidents and the
-Silences & routing page `python -m tests.console_live 8599` has two incidents at work and a routed morning. Pages stand
+Start `tidegate up`, let its warm-up finish and back-test something on the Models page first; for the Incidents, the
+Silences & routing and the Drills page `python -m tests.console_live 8599` has two incidents at work, a routed morning and
+a year of drills. Pages stand
 still (`freeze=1`), so that nothing changes between two pictures. NAME: of PICTURES; all of them by default.
 """
 
@@ -17,7 +18,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.test_console_browser import FLAGS, settle
 
-DRAWN = ".js-plotly-plot .main-svg, [data-testid=stDataFrame], .tg-card"
+DRAWN = ".js-plotly-plot .main-svg, [data-testid=stDataFrame], .tg-card, .tg-table"
 FOLDER = Path(__file__).parent.parent / "docs" / "images"
 PICTURES = {
     "overview": "?lang=en",
@@ -38,6 +39,11 @@ PICTURES = {
     "routing": "routing?lang=en&part=tree",
     "lists": "lists?lang=en",
     "delivery": "routing?lang=en&part=delivery",
+    "drills": "drills?lang=en",
+    "drill-results": "drills?lang=en&part=results",
+    "tabletop": "drills?lang=en&part=tabletop",
+    "tabletop-zh": "drills?lang=zh&part=tabletop",
+    "plans": "drills?lang=en&part=plans",
 }
 """Name of the picture → page."""
 OPENED = {"incidents-zh": 0, "contain": 0, "notify": 1}
@@ -45,6 +51,8 @@ OPENED = {"incidents-zh": 0, "contain": 0, "notify": 1}
 ANSWERED = {"why": "✉ told: mail, pager", "why-zh": "未通知：被静默"}
 """Pictures of an answer: the first subject whose row says so."""
 IMAGINED = ("routing",)
+SEATED = ("tabletop-zh",)
+"""Pictures of an exercise that has begun."""
 
 
 def main(address: str, names: list[str]) -> None:
@@ -69,6 +77,10 @@ def main(address: str, names: list[str]) -> None:
             if name in IMAGINED:
                 page.get_by_role("combobox", name="Severity").click()
                 page.get_by_role("option", name="S1 critical").click()
+                settle(page)
+            if name in SEATED:
+                page.locator("[class*=st-key-table_begin] button").first.click()
+                page.wait_for_selector(".st-key-table_answer", timeout=30_000)
                 settle(page)
             # Charts draw their last labels and tables their cells a moment after that.
             page.wait_for_timeout(2_500)

@@ -15,13 +15,12 @@ from alerts.tabletop.core import Tabletop
 from alerts.tabletop.exercise import load_exercises
 from alerts.tabletop.fitting import Table, fitted
 from alerts.tabletop.rules import day_of
-from alerts.tabletop.sitting import Sitting, put
 from alerts.tabletop.standing import ORDER
 from dashboard import drill_data
 from dashboard.text import EN, translator
 from dashboard.training import MARKS
 from tests.console_data import fill
-from tests.console_drills import DAY_MS, page
+from tests.console_drills import DAY_MS, page, trained
 from tests.test_console_models import in_role
 from tests.test_console_pages import Breakable, link, now, words
 from tests.test_tabletop import BOOK
@@ -39,15 +38,6 @@ def table_of(id_: str = ID) -> Table:
     return fitted(load_exercises()[id_], BOOK, day_of(now()))
 
 
-def finished(link: Breakable, person: str, at: int, id_: str = ID, wrong: int = 0) -> Sitting:
-    core = training(link)
-    one = core.begin(id_, person, "analyst", at)
-    while (question := put(one, table_of(id_))) is not None:
-        chosen = [] if len(one.answers) < wrong else question.right
-        one = core.answer(one.id, question.question.id, chosen, person, "analyst", at + 20_000)
-    return one
-
-
 def press(app: AppTest, key: str) -> AppTest:
     app.button(key=key).click().run()
     assert not app.exception
@@ -61,7 +51,7 @@ def test_every_view_in_every_state(link: Breakable, view: str, language: str, st
     t, query = translator(language), {}  # type: ignore[arg-type]
     if state in ("filled", "lost"):
         fill(link.store, now(), minutes=5)
-        done = finished(link, "analyst", now() - 60_000)
+        done = trained(link.store, "analyst", now() - 60_000)
         going = training(link).begin("data_leak", "analyst", "analyst", now())
         query = {"seat": {"sitting": going.id}, "result": {"sitting": done.id}}.get(view, {})
     elif view != "list":
@@ -152,10 +142,10 @@ def test_nobody_answers_for_another_and_a_sitting_elsewhere_is_told(link: Breaka
 
 
 def test_the_list_shows_who_is_current_expiring_and_lapsed(link: Breakable) -> None:
-    finished(link, "ana", now() - 400 * DAY_MS)
-    finished(link, "bo", now() - 350 * DAY_MS)
-    finished(link, "cem", now() - 60_000)
-    finished(link, "dan", now() - 60_000, wrong=7)
+    trained(link.store, "ana", now() - 400 * DAY_MS)
+    trained(link.store, "bo", now() - 350 * DAY_MS)
+    trained(link.store, "cem", now() - 60_000)
+    trained(link.store, "dan", now() - 60_000, wrong=7)
     text = words(page("tabletop"))
     assert "Who is trained: 1 lapsed, 1 not passed, 1 expiring, 1 current" in text
     places = [text.index(f"<b>{name}</b>") for name in ("ana", "dan", "bo", "cem")]
@@ -195,7 +185,7 @@ def test_everybody_may_train(
 
 
 def test_names_of_people_draw_no_picture_and_no_link(link: Breakable) -> None:
-    one = finished(link, HOSTILE, now())
+    one = trained(link.store, HOSTILE, now())
     going = training(link).begin("data_leak", HOSTILE, "senior", now())
     for query in ({}, {"sitting": one.id}, {"sitting": going.id}):
         app = page("tabletop", **query)

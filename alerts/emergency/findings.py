@@ -13,6 +13,7 @@ from alerts.emergency.contacts import Contact
 from alerts.emergency.plan import AUDIENCES, Plan
 from alerts.emergency.plan_book import Book
 from alerts.emergency.presets import tried
+from alerts.emergency.relying import roles_of
 from models.containment import SCOPES
 from models.errors import IncidentError, PlanError
 
@@ -130,8 +131,7 @@ def _roles(book: Book, today: dt.date) -> Iterator[Finding]:
     for id_ in book.plans:
         plan = book.in_force(id_, today)
         if plan is not None:
-            relied |= {plan.owner, *(step.owner for step in plan.step), *(one.owner for one in plan.recovery)}
-            relied |= {plan.deputy} if plan.deputy else set()
+            relied |= {*roles_of(plan)}
     for role in sorted(relied):
         holders = book.contacts.holders(role)
         if not holders:

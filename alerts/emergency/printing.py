@@ -17,6 +17,7 @@ from alerts.emergency.findings import Finding
 from alerts.emergency.plan import AUDIENCES, Plan, short_code
 from alerts.emergency.plan_book import Book
 from alerts.emergency.presets import Preset
+from alerts.emergency.relying import outside, roles_of
 from alerts.emergency.words import WORDS
 
 Form = Literal["markdown", "html"]
@@ -149,21 +150,16 @@ def blocks_of(plan: Plan, contacts: Directory, language: str, today: dt.date) ->
 
 
 def _people(plan: Plan, contacts: Directory, language: str) -> list[tuple[str, str, str, str]]:
-    relied = [plan.owner, *([plan.deputy] if plan.deputy else []), *(step.owner for step in plan.step)]
-    relied += [one.owner for one in plan.recovery]
     rows = []
-    for name in dict.fromkeys(relied):
+    for name in roles_of(plan):
         holders = contacts.holders(name)
         title = WORDS[name].in_(language)
         rows += [(title, one.name.in_(language), _reach(one, language), _day(one)) for one in holders]
         if not holders:
             rows.append((title, WORDS["nobody"].in_(language), "", ""))
-    outside = [*(one.contact for one in plan.channel), *(one.contact for one in plan.collaboration)]
-    for id_ in dict.fromkeys(outside):
-        one = contacts.named(id_)
-        if one is not None and not one.roles:
-            kind = WORDS[f"kind_{one.kind}"].in_(language)
-            rows.append((kind, one.name.in_(language), _reach(one, language), _day(one)))
+    for one in outside(plan, contacts):
+        kind = WORDS[f"kind_{one.kind}"].in_(language)
+        rows.append((kind, one.name.in_(language), _reach(one, language), _day(one)))
     return rows
 
 

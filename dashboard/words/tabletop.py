@@ -94,6 +94,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "training.col.completed": ("Completed on", "完成日期"),
     "training.col.expires": ("Counts until", "有效期至"),
     "training.col.tries": ("Tries", "次数"),
+    "training.coverage": ("Coverage", "覆盖情况"),
     "training.days": ("{days} d", "{days} 天"),
     "training.more": (
         "and {count} more: `tidegate drill training`",
