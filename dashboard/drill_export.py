@@ -43,7 +43,7 @@ def draw_export(here: Desk, found: Drills, run: DrillRun, down: bool) -> None:
     why = barred(here, "drill_export.request", down)
     right.button(
         t("export.do"), key="export_do", disabled=bool(why), help=why or None, on_click=_ask, width="stretch",
-        args=(DrillExportRequest(run=run.id, party=party.id),),
+        args=(run.id,),
     )  # fmt: skip
     st.caption(t("export.effect"))
     job = _newest(found.jobs, run, party)
@@ -84,8 +84,9 @@ def _file(here: Desk, job: Job) -> None:
     )  # fmt: skip
 
 
-def _ask(request: DrillExportRequest) -> None:
+def _ask(run: str) -> None:
     here = desk()
+    request = DrillExportRequest(run=run, party=st.session_state["export_party"].id)
     try:
         here.model.request_job(request, here.actor, here.role, st.session_state["export_key"])
     except (StoreError, JobError) as error:

@@ -104,10 +104,10 @@ def _form(here: Desk, down: bool) -> None:
     st.html(f'<div class="tg-head">{escape(t("drills.start"))}</div>')
     ids = [one.id for one in here.drills.book().drill]
     what, seed = st.columns([65, 35])
-    drill = what.selectbox(
+    what.selectbox(
         t("drills.col.scenario"), ids, key="drill_what", format_func=lambda id_: drill_name(here, id_)
     )
-    number = seed.number_input(
+    seed.number_input(
         t("drills.seed"), min_value=0, max_value=2**31 - 1, value=1, step=1, key="drill_seed",
         help=t("drills.seed.help"),
     )  # fmt: skip
@@ -116,14 +116,14 @@ def _form(here: Desk, down: bool) -> None:
     why = barred(here, "drill.request", down)
     st.button(
         t("drills.play"), key="drill_play", type="primary", disabled=bool(why), help=why or None, on_click=_ask,
-        args=(DrillRequest(scenario=drill, seed=int(number)),),
     )  # fmt: skip
 
 
-def _ask(request: DrillRequest) -> None:
-    """Queue it; the next press is another drill."""
-    here = desk()
+def _ask() -> None:
+    """Queue what is chosen at this moment; the next press is another drill."""
+    here, state = desk(), st.session_state
     try:
+        request = DrillRequest(scenario=state["drill_what"], seed=int(state["drill_seed"]))
         job = here.model.request_job(request, here.actor, here.role, st.session_state["drill_key"])
     except (StoreError, JobError) as error:
         refused(here, error)

@@ -65,22 +65,21 @@ def _question(here: Desk, one: Sitting, question: Fitted, down: bool) -> None:
         st.caption(t("table.several"))
         for option in order:
             st.checkbox(_text(here, option), key=f"{key}:{option.id}", disabled=bool(why))
-        chosen = [option.id for option in order if st.session_state.get(f"{key}:{option.id}")]
     else:
         words = {option.id: option for option in order}
-        picked = st.radio(
+        st.radio(
             t("table.choose"), [*words], index=None, key=key, disabled=bool(why), label_visibility="collapsed",
             format_func=lambda id_: _text(here, words[id_]),
         )  # fmt: skip
-        chosen = [] if picked is None else [picked]
+    chosen = _chosen(question, key)
     with st.container(horizontal=True):
         st.button(
             t("table.answer"), key="table_answer", type="primary", disabled=bool(why) or not chosen,
-            help=why or (None if chosen else t("table.choose")), on_click=_answer, args=(one.id, name, chosen),
+            help=why or (None if chosen else t("table.choose")), on_click=_answer, args=(one.id, question, key),
         )  # fmt: skip
         st.button(
             t("table.unsure"), key="table_unsure", disabled=bool(why), help=why or t("table.unsure.help"),
-            on_click=_answer, args=(one.id, name, []),
+            on_click=_answer, args=(one.id, question, ""),
         )  # fmt: skip
         st.button(
             t("table.give_up"), key="table_give_up", disabled=bool(why), help=why or None, on_click=_give_up,
@@ -105,10 +104,20 @@ def _time(here: Desk, since: int, seconds: int) -> None:
         st.html(f'<div class="tg-late">✕ {escape(t("table.late", seconds=seconds))}</div>')
 
 
-def _answer(id_: str, question: str, chosen: list[str]) -> None:
+def _chosen(question: Fitted, key: str) -> list[str]:
+    """What is chosen at this moment: a press may come before the page was drawn with the last choice."""
+    state = st.session_state
+    if question.many:
+        return [option.id for option in question.options if state.get(f"{key}:{option.id}")]
+    return [state[key]] if state.get(key) else []
+
+
+def _answer(id_: str, question: Fitted, key: str) -> None:
+    """key: of the widgets; "": it is not known."""
     here = desk()
+    chosen = _chosen(question, key) if key else []
     try:
-        here.drills.answer(id_, question, chosen, here.actor, here.role)
+        here.drills.answer(id_, question.question.id, chosen, here.actor, here.role)
     except (StoreError, IncidentError, PlanError) as error:
         refused(here, error)
 

@@ -6,6 +6,7 @@ import base64
 import time
 from pathlib import Path
 
+import pytest
 import redis
 from playwright.sync_api import Page, expect
 
@@ -31,6 +32,7 @@ def chosen(page: Page, box: str, option: str) -> None:
     settle(page)
 
 
+@pytest.mark.timeout(240)
 def test_play_a_drill_see_its_card_and_take_its_record_for_a_party(
     page: Page, console: tuple[str, RedisStore, redis.Redis], tmp_path: Path
 ) -> None:
@@ -89,8 +91,11 @@ def test_take_an_exercise_at_the_table_to_its_score(
         expect(page.get_by_text("剩余")).to_be_visible(timeout=WAIT)
         for option in question.options:
             if option.points == 1.0:
+                box = page.get_by_role(
+                    "checkbox" if question.many else "radio", name=option.text.zh, exact=True
+                )
                 page.get_by_text(option.text.zh, exact=True).last.click()
-                settle(page)
+                expect(box).to_be_checked(timeout=WAIT)
         page.get_by_role("button", name="提交").click()
         settle(page)
     expect(page.get_by_text("合格 · 100%")).to_be_visible(timeout=WAIT)
