@@ -16,7 +16,7 @@ from dashboard.drill_data import Training
 from dashboard.drill_names import role_name
 from dashboard.formats import plain
 from dashboard.incident_names import barred
-from dashboard.notices import refused
+from dashboard.notices import refused, worded
 from dashboard.tabletop_result import draw_result
 from dashboard.tabletop_seat import draw_seat
 from dashboard.training import draw_training, mark_html
@@ -57,7 +57,7 @@ def _sitting(here: Desk, found: Training, id_: str, down: bool) -> None:
     if one.state != "running":
         draw_result(here, one, table if same else None)
     elif table is None or not same:
-        st.warning(plain(wrong) or t("table.changed"), icon="⚠️")
+        st.warning(wrong or t("table.changed"), icon="⚠️")
     elif lapsed(one, training_rules(), here.model.now()):
         st.warning(t("table.lapsed", minutes=training_rules().lapses_after_min), icon="⚠️")
     elif one.person != here.actor:
@@ -69,11 +69,11 @@ def _sitting(here: Desk, found: Training, id_: str, down: bool) -> None:
 def _fitted(here: Desk, exercise: Exercise) -> tuple[Table | None, str]:
     book = here.drills.files().book
     if book is None:
-        return None, here.drills.files().wrong
+        return None, plain(here.drills.files().wrong)
     try:
         return fitted(exercise, book, day_of(here.model.now())), ""
     except PlanError as error:
-        return None, str(error)
+        return None, worded(here, error)
 
 
 def _exercises(here: Desk, found: Training, down: bool) -> None:
@@ -97,11 +97,11 @@ def _exercises(here: Desk, found: Training, down: bool) -> None:
         words, button = st.columns([74, 26], vertical_alignment="center")
         words.html(_exercise_html(here, exercise, table, standing, going[0] if going else None))
         if wrong:
-            words.warning(plain(wrong), icon="⚠️")
+            words.warning(wrong, icon="⚠️")
         why = barring or wrong
         button.button(
             t("table.go_on" if going else "table.again" if standing else "table.begin"),
-            key=f"table_begin:{exercise.id}", disabled=bool(why), help=plain(why) or None, on_click=_begin,
+            key=f"table_begin:{exercise.id}", disabled=bool(why), help=why or None, on_click=_begin,
             args=(exercise.id,), type="primary" if going or standing is None else "secondary", width="stretch",
         )  # fmt: skip
 

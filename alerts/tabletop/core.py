@@ -35,7 +35,11 @@ class Tabletop:
     def table(self, id_: str, now: int) -> Table:
         """An exercise that can be played. Raises PlanError: there is none, or it does not fit its plan."""
         if id_ not in self.exercises:
-            raise PlanError(f"there is no exercise {id_!r}: choose from {', '.join(self.exercises)}")
+            known = ", ".join(self.exercises)
+            raise PlanError(
+                f"there is no exercise {id_!r}: choose from {known}",
+                zh=f"没有推演科目 {id_!r}，可选：{known}",
+            )
         return fitted(self.exercises[id_], self.book, day_of(now))
 
     def sittings(self) -> list[Sitting]:
@@ -46,7 +50,7 @@ class Tabletop:
         """One sitting. Raises IncidentError when there is none of this id."""
         body = self.store.document("tabletop", id_)
         if body is None:
-            raise IncidentError(f"there is no sitting {id_!r:.80}", zh=f"没有此次演练 {id_!r:.80}")
+            raise IncidentError(f"there is no sitting {id_!r:.80}", zh=f"没有此次推演 {id_!r:.80}")
         return msgspec.msgpack.decode(body, type=Sitting)
 
     def begin(self, exercise: str, person: str, role: str, now: int) -> Sitting:

@@ -8,6 +8,7 @@ trained for a plan that has changed.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -71,11 +72,16 @@ def fitted(exercise: Exercise, book: Book, day: dt.date) -> Table:
         one = Fitted(scene=scene, question=question, options=options, many=question.asks in MANY)
         ids = [option.id for option in options]
         if len(ids) != len(set(ids)):
-            raise PlanError(f"exercise {exercise.id}: question {question.id}: an option is there twice")
+            raise PlanError(
+                f"exercise {exercise.id}: question {question.id}: an option is there twice",
+                zh=f"推演科目 {exercise.id} 的问题 {question.id}：选项重复",
+            )
         if not one.right or len(one.right) == len(options) or (len(one.right) > 1 and not one.many):
             raise PlanError(
                 f"exercise {exercise.id}: question {question.id}: by plan {plan.id} {plan.version} it has "
-                f"{len(one.right)} right options of {len(options)}: mend the exercise"
+                f"{len(one.right)} right options of {len(options)}: mend the exercise",
+                zh=f"推演科目 {exercise.id} 的问题 {question.id}：按预案 {plan.id} {plan.version}，"
+                f"{len(options)} 个选项中有 {len(one.right)} 个正确：请修正科目",
             )
         questions.append(one)
     return Table(exercise=exercise, plan=plan, questions=questions)
@@ -97,54 +103,48 @@ def _wrong(question: Question) -> list[Option]:
 
 
 def _options(exercise: Exercise, question: Question, plan: Plan, book: Book, day: dt.date) -> list[Option]:
-    where = f"exercise {exercise.id}: question {question.id}: plan {plan.id} {plan.version}"
+    def lacking(what: str, what_zh: str, id_: str) -> PlanError:
+        return PlanError(
+            f"exercise {exercise.id}: question {question.id}: plan {plan.id} {plan.version} has no {what} {id_!r}",
+            zh=f"推演科目 {exercise.id} 的问题 {question.id}：预案 {plan.id} {plan.version} 没有{what_zh} {id_!r}",
+        )
+
+    def named(words: Mapping[str, Words], what: str, what_zh: str) -> list[Option]:
+        out = []
+        for id_ in question.options:
+            if id_ not in words:
+                raise lacking(what, what_zh, id_)
+            points = 1.0 if id_ in question.right else 0.5 if id_ in question.partly else 0.0
+            out.append(Option(id=id_, text=words[id_], points=points))
+        return out
+
     match question.asks:
         case "step":
-            steps = {step.id: step.text for step in plan.step}
-            return _named(question, {id_: steps.get(id_) for id_ in question.options}, f"{where} has no step")
+            return named({step.id: step.text for step in plan.step}, "step", "步骤")
         case "preset":
-            presets = {one.id: _preset(one) for one in plan.containment}
-            return _named(
-                question, {id_: presets.get(id_) for id_ in question.options}, f"{where} has no preset"
-            )
+            return named({one.id: _preset(one) for one in plan.containment}, "preset", "预设")
         case "contact":
             in_plan = {one.contact for one in plan.channel} | {one.contact for one in plan.collaboration}
-            names = {one.id: one.name for one in book.contacts.contact}
             missing = [id_ for id_ in question.right if id_ not in in_plan]
             if missing:
-                raise PlanError(f"{where} tells nothing to {missing[0]!r}")
-            return _named(
-                question, {id_: names.get(id_) for id_ in question.options}, f"{where}: no contact is"
-            )
+                raise lacking("channel to", "渠道通往", missing[0])
+            return named({one.id: one.name for one in book.contacts.contact}, "contact", "联系人")
         case "within" | "owner":
             step = next((step for step in plan.step if step.id == question.step), None)
             if step is None:
-                raise PlanError(f"{where} has no step {question.step!r}")
+                raise lacking("step", "步骤", question.step)
             if question.asks == "within":
                 return [
                     Option(id=str(most), text=_span(most), points=float(most == step.within))
                     for most in question.minutes
                 ]
-            roles = {role: WORDS[role] if role in ROLES else None for role in question.options}
-            found = _named(question, roles, f"{where}: no role is")
+            found = named({role: WORDS[role] for role in ROLES}, "role", "角色")
             return [msgspec.structs.replace(one, points=float(one.id == step.owner)) for one in found]
         case "deadline":
             rows = {row.id: _deadline(row) for row in shipped_rules().deadline}
-            found = _named(
-                question, {id_: rows.get(id_) for id_ in question.options}, f"{where}: no deadline is"
-            )
             run = _running(exercise, question, day)
+            found = named(rows, "deadline", "时限")
             return [msgspec.structs.replace(one, points=float(one.id in run)) for one in found]
-
-
-def _named(question: Question, words: dict[str, Words | None], refused: str) -> list[Option]:
-    out = []
-    for id_, text in words.items():
-        if text is None:
-            raise PlanError(f"{refused} {id_!r}")
-        points = 1.0 if id_ in question.right else 0.5 if id_ in question.partly else 0.0
-        out.append(Option(id=id_, text=text, points=points))
-    return out
 
 
 def _running(exercise: Exercise, question: Question, day: dt.date) -> set[str]:

@@ -81,7 +81,7 @@ def put(sitting: Sitting, table: Table) -> Fitted | None:
     if (sitting.exercise_digest, sitting.plan_digest) != (table.exercise.digest, table.plan.digest):
         raise IncidentError(
             f"the exercise {sitting.exercise} or its plan was changed since this sitting began: begin again",
-            zh=f"演练 {sitting.exercise} 或其预案在开始后已变更：请重新开始",
+            zh=f"推演 {sitting.exercise} 或其预案在开始后已变更：请重新开始",
         )
     return table.questions[len(sitting.answers)] if sitting.state == "running" else None
 
@@ -140,7 +140,7 @@ def abandoned(sitting: Sitting, person: str, now: int) -> Sitting:
     if sitting.state != "running":
         raise IncidentError(
             f"the sitting {sitting.id} has ended: it is {sitting.state}",
-            zh=f"演练 {sitting.id} 已结束：{sitting.state}",
+            zh=f"推演 {sitting.id} 已结束：{sitting.state}",
         )
     return msgspec.structs.replace(sitting, version=sitting.version + 1, state="abandoned", ended_at=now)
 
@@ -164,12 +164,12 @@ def _open(sitting: Sitting, table: Table, rules: TrainingRules, now: int) -> Fit
     if asked is None:
         raise IncidentError(
             f"the sitting {sitting.id} has ended: it is {sitting.state}",
-            zh=f"演练 {sitting.id} 已结束：{sitting.state}",
+            zh=f"推演 {sitting.id} 已结束：{sitting.state}",
         )
     if lapsed(sitting, rules, now):
         raise IncidentError(
             f"the sitting {sitting.id} began more than {rules.lapses_after_min} minutes ago: begin again",
-            zh=f"演练 {sitting.id} 开始已超过 {rules.lapses_after_min} 分钟：请重新开始",
+            zh=f"推演 {sitting.id} 开始已超过 {rules.lapses_after_min} 分钟：请重新开始",
         )
     return asked
 
@@ -178,5 +178,5 @@ def _of(sitting: Sitting, person: str) -> None:
     if person != sitting.person:
         raise RefusedError(
             f"the sitting {sitting.id} is {sitting.person}'s: nobody answers for another",
-            zh=f"演练 {sitting.id} 属于 {sitting.person}：不能代他人作答",
+            zh=f"推演 {sitting.id} 属于 {sitting.person}：不能代他人作答",
         )

@@ -14,7 +14,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "plans.col.review": ("Review by", "复审期限"),
     "plans.col.people": ("Owner, deputy", "负责人、副负责人"),
     "plans.col.contacts": ("Contacts checked", "联系人核验"),
-    "plans.checked": ("{checked} of {count}", "{checked} / {count}"),
+    "plans.checked": ("{checked} of {count}", "{count} 中 {checked}"),
     "plans.oldest": ("oldest {day}", "最早 {day}"),
     "plans.col.state": ("State", "状态"),
     "plans.in_order": ("in order", "正常"),
