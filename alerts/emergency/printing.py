@@ -85,7 +85,7 @@ def blocks_of(plan: Plan, contacts: Directory, language: str, today: dt.date) ->
             ("#", w["phase"], w["within"], w["who"], w["what"], w["verified"]),
             [
                 (
-                    step.id, role[step.phase], _span(step.within, language), role[step.owner],
+                    step.id, role[step.phase], span_in_words(step.within, language), role[step.owner],
                     step.text.in_(language), step.verify.in_(language) if step.verify else "",
                 )
                 for step in plan.step
@@ -95,7 +95,7 @@ def blocks_of(plan: Plan, contacts: Directory, language: str, today: dt.date) ->
         Table(
             (w["measure"], w["verb"], w["scope"], w["minutes"], w["what"]),
             [
-                (one.id, role[one.verb], _scope(one, w["whole"]), str(one.minutes), one.text.in_(language))
+                (one.id, role[one.verb], scope_in_words(one, w["whole"]), str(one.minutes), one.text.in_(language))
                 for one in plan.containment
             ],
         ),
@@ -179,13 +179,14 @@ def _name(contacts: Directory, id_: str, language: str) -> str:
     return id_ if one is None else one.name.in_(language)
 
 
-def _scope(preset: Preset, whole: str) -> str:
+def scope_in_words(preset: Preset, whole: str) -> str:
+    """What a preset hits; whole: what to call everything."""
     parts = [f"{key} = …" for key in preset.scope_from]
     parts += [f"{key} = {value}" for key, value in preset.scope.items()]
     return ", ".join(parts) or whole
 
 
-def _span(minutes: int, language: str) -> str:
+def span_in_words(minutes: int, language: str) -> str:
     """Minutes for people: the largest unit that gives a whole number."""
     for size, en, zh in ((1440, "d", "天"), (60, "h", "小时"), (1, "min", "分钟")):
         if minutes >= size and minutes % size == 0:

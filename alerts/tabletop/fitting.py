@@ -16,6 +16,7 @@ import msgspec
 from alerts.emergency.plan import ROLES, Plan
 from alerts.emergency.plan_book import Book
 from alerts.emergency.presets import Preset
+from alerts.emergency.printing import scope_in_words, span_in_words
 from alerts.emergency.reading import Words
 from alerts.emergency.words import WORDS
 from alerts.notices.clocks import notices_of
@@ -28,7 +29,6 @@ US = Profile(
     jurisdictions=("CN",), entity=("payment_institution", "controller"), schemes=("visa", "mastercard")
 )
 """Whom the story is about: a payment institution in China that takes cards of both schemes. The briefings say so."""
-HOUR, DAY = 60, 1440
 
 
 class Option(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,18 +164,14 @@ def _deadline(row: Deadline) -> Words:
 
 
 def _preset(one: Preset) -> Words:
-    hits = [*one.scope_from, *(f"{key} = {value}" for key, value in one.scope.items())]
-    verb = WORDS[one.verb]
+    verb, whole = WORDS[one.verb], WORDS["whole"]
     above = "" if one.above_usd is None else f" > {one.above_usd:,.0f} USD"
-    scope = ", ".join(hits)
     return Words(
-        en=f"{verb.en}{above} ({scope or WORDS['whole'].en}, {one.minutes} min): {one.text.en}",
-        zh=f"{verb.zh}{above}（{scope or WORDS['whole'].zh}，{one.minutes} 分钟）：{one.text.zh}",
+        en=f"{verb.en}{above} ({scope_in_words(one, whole.en)}; {one.minutes} min): {one.text.en}",
+        zh=f"{verb.zh}{above}（{scope_in_words(one, whole.zh)}；{one.minutes} 分钟）：{one.text.zh}",
     )
 
 
 def _span(minutes: int) -> Words:
-    for size, en, zh in ((DAY, "d", "天"), (HOUR, "h", "小时"), (1, "min", "分钟")):
-        if minutes >= size and minutes % size == 0:
-            return Words(en=f"within {minutes // size} {en}", zh=f"{minutes // size} {zh}内")
-    return Words(en="at once", zh="立即")
+    en, zh = (span_in_words(minutes, language) for language in ("en", "zh"))
+    return Words(en=f"within {en}", zh=f"{zh}内") if minutes else Words(en=en, zh=zh)
