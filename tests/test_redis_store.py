@@ -167,7 +167,9 @@ def test_event_lookup_is_bounded(url: str, raw: redis.Redis, monkeypatch: pytest
     assert len(raw.keys("tg:index:*")) <= 4 * len(alerts.decision_index.KINDS)
 
 
-def test_names_with_the_same_hash_are_told_apart(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_with_the_same_hash_are_told_apart(
+    url: str, raw: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(alerts.decision_index, "_codes", lambda texts: np.full(len(texts), 7, dtype="<u4"))
     store = RedisStore(url)
     store.commit(commit_of(1, [decision(n, card=f"card-{n % 2}") for n in range(1, 10)]))
