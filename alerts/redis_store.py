@@ -1,45 +1,31 @@
-"""The Store on Redis or Valkey. Keys are listed in redis_reading.py, what runs in the server is in lua/.
-
-A commit is one script call, so that readers and a crash see all of a batch or nothing of it: the server runs
-scripts one at a time and writes their effects to its log as one transaction. Batches are not cut into
-several calls, which would give up exactly that; the script unpacks its arguments piece by piece, so that thousands of
-rows are no trouble (some 10 µs each, during which other clients wait).
-"""
+"""The Store on Redis or Valkey. Keys are listed in redis_reading.py, what runs in the server is in lua/."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal, get_args
 
 import msgspec
 
-from alerts.alert import MAX_EVENTS_KEPT, MERGE_WINDOW_MS, AlertHit, Severity, alert_id
+from alerts.alert import MAX_EVENTS_KEPT, MERGE_WINDOW_MS, Severity
 from alerts.audit_trail import RedisAudit, arguments_of
 from alerts.case_work import CaseWork, Swap
 from alerts.deadlines import acknowledge_ms, warn_ms
-from alerts.decision_index import GENERATION, KINDS, RedisHistory, indexed
+from alerts.decision_index import GENERATION, KINDS
 from alerts.due_list import RedisDue, schedule_of
 from alerts.fraud_cases import RedisCases
 from alerts.lifecycle import FourEyes
 from alerts.lists.keeping import RedisLists
-from alerts.merging import amount_of
-from alerts.minutes import Headed, head_of
-from alerts.overlap import remaining
+from alerts.redis_commits import RedisCommits
 from alerts.redis_jobs import RedisJobs
 from alerts.redis_reading import fields_of
 from alerts.redis_scripts import Argument
 from alerts.response.documents import RedisResponse
 from alerts.response.traces import RedisTraces
 from alerts.routing.state_store import RedisRouting
-from alerts.rule_report import RedisRules
 from alerts.rule_snoozes import RedisSnoozes
-from alerts.store import Commit
-from models.decision import encode_decision
 from models.errors import StoreError
 
 DAY_S = 24 * 3600
-# The server takes 1024 × 1024 arguments in a call.
-MAX_ARGUMENTS = 1_000_000
 
 
 class RedisStore(
@@ -49,8 +35,7 @@ class RedisStore(
     RedisDue,
     RedisJobs,
     RedisAudit,
-    RedisRules,
-    RedisHistory,
+    RedisCommits,
     RedisResponse,
     RedisTraces,
     RedisRouting,
@@ -79,7 +64,6 @@ class RedisStore(
         self.four_eyes = four_eyes or FourEyes()
         self._keep = keep_decisions
         self._keep_of_entity = keep_of_entity
-        self._known: dict[str, int] | None = None
         self._limits = {
             "keep": keep_decisions,
             "keep_dead": keep_dead,
@@ -93,69 +77,7 @@ class RedisStore(
             "warn": {severity: warn_ms(severity) for severity in get_args(Severity)},
         }
 
-    # the scorer
-
-    def commit(self, batch: Commit, heads: Sequence[Headed] | None = None) -> None:
-        known, self._known = self._known, None
-        for _ in range(10):
-            # The script compares them, so that asking before each batch would only cost a round trip.
-            cursors = known or self.cursors()
-            known = None
-            new = remaining(batch, cursors)
-            told = heads[len(heads) - len(new.decisions) :] if heads is not None else None
-            outcome = self._run("commit", self._arguments(new, cursors, told))
-            if outcome[0] == b"done":
-                added = {"decisions": len(new.decisions), "hits": len(new.hits), "dead": len(new.dead)}
-                self._known = {name: cursors[name] + added[name] for name in cursors}
-                return
-            if not (new.decisions or new.hits or new.dead):
-                return
-            if outcome[0] == b"torn":
-                raise StoreError(
-                    f"{self._link.where}: {outcome[1].decode()} is ahead of {self._key('cursors')}: "
-                    "keys were deleted by hand; restore the store or empty it"
-                )
-        raise StoreError(f"{self._link.where}: the cursors keep moving: a second scorer writes; stop one")
-
-    def _arguments(
-        self, batch: Commit, cursors: dict[str, int], heads: Sequence[Headed] | None
-    ) -> list[Argument]:
-        if heads is None:
-            heads = [head_of(decision) for decision in batch.decisions]
-        index = indexed(heads, batch.first_decision_ordinal)
-        header = {
-            **self._limits,
-            "now": batch.now or batch.stream_time,
-            "cursors": cursors,
-            "first_decision": batch.first_decision_ordinal,
-            "n_decisions": len(batch.decisions),
-            "n_index": len(index),
-            "n_hits": len(batch.hits),
-            "first_dead": batch.first_dead_ordinal,
-            "n_dead": len(batch.dead),
-            "counters": msgspec.json.encode(batch.counters).decode(),
-            "events_in": batch.counters.events_in,
-            "stream_time": batch.stream_time,
-            "taken": batch.taken,
-            "minutes": [
-                (str(minute), list(fields), list(fields.values()))
-                for minute, fields in batch.minutes.items()
-                if fields
-            ],
-            "rules": self.rule_part(batch.decisions),
-        }
-        arguments: list[Argument] = [msgspec.json.encode(header)]
-        arguments += batch.decisions
-        for piece in index:
-            arguments += piece
-        for hit in batch.hits:
-            arguments += _hit_arguments(hit)
-        arguments += [msgspec.json.encode(letter) for letter in batch.dead]
-        if len(arguments) > MAX_ARGUMENTS:
-            raise StoreError(
-                f"{len(batch.decisions)} decisions are too many for one commit: use smaller batches"
-            )
-        return arguments
+    # the scorer, beside alerts/redis_commits.py
 
     def wait_durable(self, timeout_ms: int = 5000) -> None:
         """Return when everything written so far is on the server's disk; raises StoreError when it is not.
@@ -198,23 +120,3 @@ class RedisStore(
 
     def beat(self, process: str, status: dict[str, str | int | float], now: int) -> None:
         self._one("HSET", self._key("beats"), process, msgspec.json.encode({**status, "at": now}))
-
-
-def _hit_arguments(hit: AlertHit) -> tuple[Argument, ...]:
-    """The strings lua/commit.lua reads for a hit, in its order."""
-    return (
-        hit.ordinal,
-        hit.fingerprint,
-        alert_id(hit.fingerprint, hit.event_id),
-        hit.event_id,
-        hit.event_time,
-        hit.severity,
-        repr(float(hit.priority)),
-        hit.typology,
-        hit.entity_kind,
-        hit.entity,
-        repr(amount_of(hit)),
-        repr(float(hit.decision.risk)),
-        encode_decision(hit.decision),
-        "\x1f".join(hit.causes),
-    )

@@ -26,8 +26,11 @@ from models.vectors import SLACK
 
 ORPHAN_S = 60.0
 """How long a child that outlived its parent is waited for when the flow starts again."""
-MOST_OF_A_CORE = 0.1
-"""So much of one core goes into checkpoints at the most, however large the state: a larger one is saved more rarely."""
+COST = 0.1
+"""A checkpoint takes at most so much of the CPU time that the flow itself has used since the last one began: a larger
+state is saved more rarely. What is done again after a kill is bounded by the same measure."""
+LONGEST_S = 30.0
+"""Seconds after which a checkpoint is due, however little the flow has done: input is kept until then."""
 CAN_FORK = hasattr(os, "fork") and sys.platform != "darwin"
 
 
@@ -36,6 +39,7 @@ class _Child(NamedTuple):
     mark: Mark
     placed: int
     started: float
+    used: float
 
 
 class Background:
@@ -45,7 +49,7 @@ class Background:
         self._checkpoints, self._progress = checkpoints, progress
         self._child: _Child | None = None
         self._lock = checkpoints.directory / "writer.lock"
-        self._not_before, self._last = 0.0, 0
+        self._due_used, self._due_at, self._last = 0.0, 0.0, 0
         self._wait_for_orphan()
 
     def checkpoint(self, engine: Engine, packets: int, position: Position) -> int:
@@ -53,7 +57,9 @@ class Background:
         if self._progress.ending:
             return self._last
         self.look(engine)
-        if self._child is None and time.monotonic() >= self._not_before:
+        if self._child is None and (
+            time.process_time() >= self._due_used or time.monotonic() >= self._due_at
+        ):
             self._begin(engine, packets, position)
         reached = self._progress.reached
         return 0 if reached is None else reached.number
@@ -69,7 +75,8 @@ class Background:
         if process == 0:
             return
         self._child = None
-        self._not_before = child.started + (used.ru_utime + used.ru_stime) / MOST_OF_A_CORE
+        self._due_used = child.used + (used.ru_utime + used.ru_stime) / COST
+        self._due_at = child.started + LONGEST_S
         if os.waitstatus_to_exitcode(status) == 0:
             self._progress.written(child.mark)
         else:
@@ -99,12 +106,12 @@ class Background:
             self._checkpoints.save(arrays, meta, number, position)
             self._progress.written(mark)
             return
-        parent, started = os.getpid(), time.monotonic()
+        parent, started, used = os.getpid(), time.monotonic(), time.process_time()
         process = os.fork()
         if process == 0:
             # Nothing of Bytewax, of the store or of the interpreter's own ending may run in the child.
             os._exit(self._write(lambda: os.getppid() == parent, arrays, meta, number, position))
-        self._child = _Child(process, mark, engine.vectors.placed, started)
+        self._child = _Child(process, mark, engine.vectors.placed, started, used)
 
     def _write(
         self, wanted: Callable[[], bool], arrays: Arrays, meta: bytes, number: int, position: Position

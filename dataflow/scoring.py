@@ -38,7 +38,7 @@ class Written(NamedTuple):
     times, ms. control, unsafe: the lane, and its entries that may hold clear personal data and must not stay there.
     obeyed: Controls that contain something from here on, or end it. alerted: the events that alerts are about.
     shed: how much decisions go without now; shed_decisions: how many went without something they were owed so far.
-    decisions: the commit's, before they were encoded. packets: taken so far, this one too.
+    decisions: the commit's, before they were encoded. packets: taken so far, this one too. full: more may be waiting.
     """
 
     commit: Commit
@@ -57,6 +57,7 @@ class Written(NamedTuple):
     shed_decisions: int = 0
     decisions: list[Decision] | None = None
     packets: int = 0
+    full: bool = False
 
 
 Artefact = Callable[[str], bytes]
@@ -132,7 +133,7 @@ class Scorer(StatefulBatchLogic[Packet, Written, int]):
             packet.entered, packet.control,
             [letter.place for letter in output.dead if may_be_clear(letter) and not packet.elsewhere],
             obeyed(packet.items, output) if packet.control else [], alerted(packet.items, commit.hits),
-            engine.shed, self._shed_decisions, output.decisions, self._packets,
+            engine.shed, self._shed_decisions, output.decisions, self._packets, packet.full,
         )  # fmt: skip
 
     def _unseen(self, packet: Packet, seen: Position) -> Packet:

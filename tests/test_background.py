@@ -178,7 +178,7 @@ def test_a_full_disk_does_not_stop_the_flow(
     assert (failed["event"], failed["detail"]) == ("checkpoint_failed", "No space left on device")
     assert told["event"] == "checkpoint_not_written"
     assert progress.reached is None
-    saver._not_before = 0.0
+    saver._due_at = 0.0
     saver.checkpoint(engine, 0, ("2-0", "0-0"))
     until(lambda: saver.look(engine) or progress.reached is not None)
     assert progress.reached is not None

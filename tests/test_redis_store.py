@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -104,6 +104,42 @@ def test_two_writers_of_one_stream_write_nothing_twice(url: str, raw: redis.Redi
         thread.join()
     assert not failures
     assert state(RedisStore(url)) == state(expected)
+
+
+def lose_the_answer(url: str, raw: redis.Redis) -> None:
+    raw.client_kill_filter(_type="normal", skipme=True)
+
+
+def forget_the_script(url: str, raw: redis.Redis) -> None:
+    raw.script_flush()
+
+
+def write_it_from_elsewhere(url: str, raw: redis.Redis) -> None:
+    RedisStore(url).commit(commit_of(5, batch(5, 4)))
+
+
+@pytest.mark.parametrize("before_sending", [True, False], ids=["before", "behind"])
+@pytest.mark.parametrize("disturb", [None, lose_the_answer, forget_the_script, write_it_from_elsewhere])
+def test_a_batch_under_way_is_written_once_whatever_happens(
+    url: str,
+    raw: redis.Redis,
+    disturb: Callable[[str, redis.Redis], None] | None,
+    before_sending: bool,
+) -> None:
+    store = RedisStore(url)
+    store.commit(commit_of(1, batch(1, 4)))
+    if disturb is not None and before_sending:
+        disturb(url, raw)
+    store.begin_commit(commit_of(5, batch(5, 4)))
+    if disturb is not None and not before_sending:
+        disturb(url, raw)
+    store.end_commit()
+    store.end_commit()
+    store.begin_commit(commit_of(9, batch(9, 4)))
+    store.end_commit()
+    expected = RedisStore(url, prefix="tg:once:")
+    expected.commit(commit_of(1, batch(1, 12)))
+    assert state(store) == state(expected)
 
 
 def test_a_killed_server_has_all_of_a_commit_or_nothing(tmp_path: Path) -> None:

@@ -53,40 +53,56 @@ class StoreSinkPartition(StatefulSinkPartition[Written, list[list[str]]]):
             None if progress is None else Durable(RedisStore(url, prefix, same_server=True), progress)
         )
         self._unsafe = [*(unsafe or []), []]
+        self._under_way: Written | None = None
         self._rewritten = 0
         self._stale_log = False
         self._beaten, self._decided, self._rate_since = 0, 0, now_ms()
         self._model = ""
 
     def write_batch(self, values: list[Written]) -> None:
-        """Commit each batch; what was written before a kill is skipped by its ordinals."""
+        """Commit each batch; what was written before a kill is skipped by its ordinals.
+
+        When the flow is behind, the next batch is decided while the store still takes this one.
+        """
         for written in values:
+            self._finish()
             written.commit.taken = written.position[0]
-            self._store.commit(written.commit, written.decisions)
-            if written.examples or written.choices:
-                self._send_examples(written)
-                self._remember_frauds(written)
-            if written.labelled:
-                self._store.mark_learned([label.transaction_id for label in written.labelled])
-                self._store.settle_rule_hits(written.labelled)
-            if written.repeated:
-                self._answer_again(written.repeated)
-            self._store.keep_events(written.alerted)
-            now = now_ms()
-            if written.obeyed:
-                self._store.note_effects(written.obeyed, now)
-            self._latencies.add(now, written.entered)
-            self._position, self._packets = written.position, written.packets
-            lane = "control" if written.control else "in"
-            self._unsafe[-1] += [f"{lane} {id_}" for id_ in written.unsafe]
-            self._decided += len(written.commit.decisions)
-            # Also when the clock was set back: it would be silent until the clock has caught up.
-            if not 0 <= now - self._beaten < BEAT_MS:
-                self._beat(written, now)
+            self._store.begin_commit(written.commit, written.decisions)
+            self._under_way = written
+            if not written.full:
+                self._finish()
+
+    def _finish(self) -> None:
+        """What follows once the store has the batch under way, if there is one."""
+        written, self._under_way = self._under_way, None
+        if written is None:
+            return
+        self._store.end_commit()
+        if written.examples or written.choices:
+            self._send_examples(written)
+            self._remember_frauds(written)
+        if written.labelled:
+            self._store.mark_learned([label.transaction_id for label in written.labelled])
+            self._store.settle_rule_hits(written.labelled)
+        if written.repeated:
+            self._answer_again(written.repeated)
+        self._store.keep_events(written.alerted)
+        now = now_ms()
+        if written.obeyed:
+            self._store.note_effects(written.obeyed, now)
+        self._latencies.add(now, written.entered)
+        self._position, self._packets = written.position, written.packets
+        lane = "control" if written.control else "in"
+        self._unsafe[-1] += [f"{lane} {id_}" for id_ in written.unsafe]
+        self._decided += len(written.commit.decisions)
+        # Also when the clock was set back: it would be silent until the clock has caught up.
+        if not 0 <= now - self._beaten < BEAT_MS:
+            self._beat(written, now)
 
     def snapshot(self) -> list[list[str]]:
         """An epoch closes: what it wrote must be on disk before the flow may go on from there. Input that no restart
         comes back to is let go, unsafe entries first."""
+        self._finish()
         self._settle()
         oldest = self._positions[0] if len(self._positions) == EPOCHS_KEPT else ("", "")
         if oldest[0]:
@@ -126,6 +142,7 @@ class StoreSinkPartition(StatefulSinkPartition[Written, list[list[str]]]):
 
     def close(self) -> None:
         """The flow ends: nobody would come back to the log later."""
+        self._finish()
         self._rewritten = 0
         self._forget()
         if self._durable is not None:

@@ -43,7 +43,8 @@ START = "0-0"
 class Packet(NamedTuple):
     """One batch on its way through the flow. position: what to resume after. entered: enqueue times (ms).
 
-    elsewhere: the entries are kept by another system than the store, and not ours to delete.
+    elsewhere: the entries are kept by another system than the store, and not ours to delete. full: as many entries as are
+    taken at once, so that more may be waiting.
     """
 
     items: list[RawItem]
@@ -51,6 +52,7 @@ class Packet(NamedTuple):
     entered: list[int]
     control: bool = False
     elsewhere: bool = False
+    full: bool = False
 
 
 class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
@@ -172,9 +174,8 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
 
     def _packet(self, entries: list[tuple[str, bytes]], control: bool = False) -> Packet:
         items = [RawItem(id_, line, None, None) for id_, line in entries]
-        return Packet(
-            items, self._position(), [number(id_)[0] for id_, _ in (entries[0], entries[-1])], control
-        )
+        entered = [number(id_)[0] for id_, _ in (entries[0], entries[-1])]
+        return Packet(items, self._position(), entered, control, full=len(entries) >= self._batch)
 
     def _key(self, name: str) -> str:
         return f"{self._prefix}{name}"
