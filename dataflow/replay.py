@@ -16,7 +16,8 @@ from models.decision import Decision, digest_line
 from models.engine import Engine, Output
 from models.rows import Item
 
-BATCH = 512
+BATCH = 2048
+"""Events taken at once: what each batch costs by itself, some 2 ms, is then a microsecond an event."""
 Entry = TypeVar("Entry", bound=Item)
 
 

@@ -39,15 +39,15 @@ class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FlowSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """batch: most entries taken at once. workers: processes that share the scorer's work (docs/cluster.md), at most 8.
-    epoch_s: seconds between two checkpoints.
+    """batch: most entries taken at once, while more wait. workers: processes that share the scorer's work
+    (docs/cluster.md), at most 8. epoch_s: seconds between two checkpoints.
 
     backlog: entries the input stream may hold unread before a feeder waits. evidence: what has reasons also gets its
     features and what a smaller amount would have meant, for the case view; some 2 ms each. shed_after_ms: once entries
     wait longer than this, decisions go without part of that (dataflow/shedding.py); 0: never.
     """
 
-    batch: int = 512
+    batch: int = 2048
     workers: Annotated[int, msgspec.Meta(ge=1, le=MOST_WORKERS)] = 1
     epoch_s: float = 5.0
     backlog: int = 20_000

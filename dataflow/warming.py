@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 from itertools import islice
 
 from dataflow.assemble import engine_of
-from dataflow.replay import BATCH
 from dataflow.settings import Settings
 from dataflow.simulate import Simulator
 from dataflow.sources.files import RawItem
 
-ALONE = 64
-YOUNG, MIDDLE, OLD = 20_000, 20, 100
-"""When Python looks for garbage cycles: after so many objects more than were freed, about a millisecond's work, among the
-youngest; after so many such searches one generation further."""
+TOGETHER, ALONE = 512, 64
 
 
 def warm_up(settings: Settings) -> int:
@@ -26,21 +21,9 @@ def warm_up(settings: Settings) -> int:
     # Half as in a backlog, half as live: payments that come alone take other paths.
     events = [
         RawItem("warm-up", None, event, None)
-        for event in islice(Simulator(1, customers=200).stream(), BATCH + ALONE)
+        for event in islice(Simulator(1, customers=200).stream(), TOGETHER + ALONE)
     ]
-    engine.step(events[:BATCH])
-    for item in events[BATCH:]:
+    engine.step(events[:TOGETHER])
+    for item in events[TOGETHER:]:
         engine.step([item])
-    settle_heap()
     return engine.counters.decided
-
-
-def settle_heap() -> None:
-    """Keep what is there now out of the search for garbage cycles, and have that made less often.
-
-    Imports and kernels leave a quarter of a million objects that live as long as the process. A search through all of
-    them takes a tenth of a second, while the flow waits; as often as Python makes it by itself, a tenth of its time.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG, MIDDLE, OLD)

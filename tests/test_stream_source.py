@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from itertools import chain
 
 import pytest
 
 from alerts.redis_link import RedisLink
 from dataflow.embedded import embedded
-from dataflow.sources.stream import QUIET, Packet, StreamPartition, StreamSource
+from dataflow.sources.stream import FIRST, QUIET, Packet, StreamPartition, StreamSource
 
 FOR_EVER_MS = 60_000
 
@@ -99,3 +100,22 @@ def test_what_was_taken_and_is_there_no_more_holds_nothing_up(server: str) -> No
     client.xadd("tg:control", {"e": b"new"})
     source = StreamSource(server, 1, lambda: False, sleep_ms=FOR_EVER_MS)
     assert entries(source.build_part("in", "in", None).next_batch()) == [(b"new", True)]
+
+
+def test_a_batch_grows_while_more_wait_and_starts_small_again(server: str) -> None:
+    client = RedisLink(server).client
+    client.flushall()
+    built = StreamSource(server, 4 * FIRST, lambda: False, sleep_ms=0).build_part("in", "in", None)
+
+    def sizes(events: int) -> list[tuple[int, bool]]:
+        pipe = client.pipeline(transaction=False)
+        for n in range(events):
+            pipe.xadd("tg:in", {"e": b"%d" % n})
+        pipe.execute()
+        packets = iter(built.next_batch, [])
+        return [(len(packet.items), packet.full) for packet in chain.from_iterable(packets)]
+
+    assert sizes(12 * FIRST) == [
+        (FIRST, True), (2 * FIRST, True), (4 * FIRST, True), (4 * FIRST, True), (FIRST, False),
+    ]  # fmt: skip
+    assert sizes(FIRST + 1) == [(FIRST, True), (1, False)]

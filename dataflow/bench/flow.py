@@ -32,7 +32,6 @@ from dataflow.settings import Settings
 from dataflow.shedding import Shedding
 from dataflow.sinks.store import StoreSink
 from dataflow.sources.stream import StreamSource
-from dataflow.warming import settle_heap
 from models.decision import Counters
 from models.engine import Engine
 
@@ -71,7 +70,6 @@ class Runner:
         self._engine: Engine | None = None
         self._target = 0
         self._clocked: list[tuple[float, float, float]] = []
-        settle_heap()
 
     @property
     def counters(self) -> Counters:

@@ -12,11 +12,11 @@ from dataflow.bench.machine import machine
 from dataflow.bench.plant import START_S, plant
 from dataflow.bench.strangers import filled, known
 from dataflow.bench.workshop import workshop
-from dataflow.replay import BATCH
 from dataflow.settings import Settings
 from dataflow.worker import ring_of
 
 ENTITIES = 60_000
+BATCH = 512
 
 
 def recovery(

@@ -32,6 +32,8 @@ from models.freezing import adopt, counters_in, thaw
 from models.state import restore_into
 
 FOLLOWER = "dataflow.cluster.live_follower"
+ROUND = 512
+"""Most entries of a round: several rounds are under way at once, and a containment waits for all of them."""
 
 
 def is_cluster(settings: Settings) -> bool:
@@ -70,8 +72,8 @@ def run(
 
     lead(
         job, desk, ring.signer("checkpoint"), seal, opens,
-        StoreSink(url, settings.store.keep_decisions, lambda: restarts), most=settings.flow.batch, module=FOLLOWER,
-        begins=Position(_checkpoints(settings, ring).at(begins)) if begins else None,
+        StoreSink(url, settings.store.keep_decisions, lambda: restarts), most=min(settings.flow.batch, ROUND),
+        module=FOLLOWER, begins=Position(_checkpoints(settings, ring).at(begins)) if begins else None,
     )  # fmt: skip
 
 

@@ -51,7 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="simulated streams: take outcomes from FILE.truth instead of labels",
     )
     add("--limit", type=int, metavar="N", help="stop after N transactions")
-    add("--batch", type=int, metavar="N", default=512, help="events taken at once (default 512)")
+    add("--batch", type=int, metavar="N", default=2048, help="events taken at once (default 2048)")
     add(
         "--no-learning",
         action="store_true",

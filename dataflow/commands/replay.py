@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="F", help="write a JSON line for each decision to F")
     parser.add_argument("--with-features", action="store_true", help="lines of --out hold the features too")
     parser.add_argument(
-        "--batch", type=int, metavar="N", default=512, help="events taken at once (default 512)"
+        "--batch", type=int, metavar="N", default=2048, help="events taken at once (default 2048)"
     )
     parser.add_argument(
         "--no-learning",

@@ -13,7 +13,7 @@ from dataflow.kafka.client import check_kafka
 from dataflow.observe.logs import log, logger
 from dataflow.progress import Progress
 from dataflow.scoring import Written
-from dataflow.sources.stream import Packet, StreamSource
+from dataflow.sources.stream import FIRST, Packet, StreamSource
 
 if TYPE_CHECKING:
     from dataflow.settings import Settings
@@ -31,7 +31,7 @@ def source_of(
         return StreamSource(url, settings.flow.batch, stopping, progress=progress)
     from dataflow.kafka.source import KafkaSource
 
-    return KafkaSource(settings.kafka, url, settings.flow.batch, stopping, _say)
+    return KafkaSource(settings.kafka, url, min(settings.flow.batch, FIRST), stopping, _say)
 
 
 def copy_of(settings: Settings, stopping: Callable[[], bool]) -> Sink[tuple[str, Written]] | None:

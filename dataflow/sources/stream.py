@@ -38,6 +38,9 @@ PULSE_S = 0.5
 """Seconds after which a packet without entries goes out when nothing else does. Bytewax takes snapshots only of
 steps that something passed through: without a pulse a quiet stream has no beat, and no entry is ever let go."""
 START = "0-0"
+FIRST = 512
+"""Most entries of the first batch of a backlog. Each batch may be twice as large as the one before while that was full: a
+sudden wave of payments that take long, or a containment in the control lane, waits for no more than a small one."""
 
 
 class Packet(NamedTuple):
@@ -74,6 +77,7 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
         self._journal: deque[tuple[str, str]] = deque()
         self._taken = START
         self._quiet, self._last, self._sleep_ms, self._slept = 0, 0.0, sleep_ms, False
+        self._most = min(batch, FIRST)
         with link.speaking() as client:
             self._taken = (client.hget(self._key("cursors"), "taken") or START.encode()).decode()
             for _, fields in client.xrange(self._key(JOURNAL)):
@@ -127,8 +131,10 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
         # Both lanes in one round trip; the control lane is read first.
         pipe = client.pipeline(transaction=False)
         for lane, position in ((CONTROL, self._control), (INPUT, self._input)):
-            pipe.xrange(self._key(lane), f"({position}", "+", count=self._batch)
+            pipe.xrange(self._key(lane), f"({position}", "+", count=self._most)
         controls, entries = map(entries_of, pipe.execute())
+        full = len(entries) == self._most
+        self._most = min(2 * self._most if full else FIRST, self._batch)
         if controls:
             with client.pipeline(transaction=True) as pipe:
                 for id_, _ in controls:
@@ -140,7 +146,7 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
             packets.append(self._packet(controls, control=True))
         if entries:
             self._input = entries[-1][0]
-            packets.append(self._packet(entries))
+            packets.append(self._packet(entries, full=full))
         return packets
 
     def _until(self, client: Any, end: str) -> list[Packet]:
@@ -172,10 +178,10 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
         self._control = control
         return [self._packet(found, control=True)] if found else []
 
-    def _packet(self, entries: list[tuple[str, bytes]], control: bool = False) -> Packet:
+    def _packet(self, entries: list[tuple[str, bytes]], control: bool = False, full: bool = False) -> Packet:
         items = [RawItem(id_, line, None, None) for id_, line in entries]
         entered = [number(id_)[0] for id_, _ in (entries[0], entries[-1])]
-        return Packet(items, self._position(), entered, control, full=len(entries) >= self._batch)
+        return Packet(items, self._position(), entered, control, full=full)
 
     def _key(self, name: str) -> str:
         return f"{self._prefix}{name}"
