@@ -73,13 +73,14 @@ class RedisHistory(RedisScripts):
         code, newest = _codes([name])[0], self.cursors()["decisions"]
         oldest = max(newest - self._keep, 0) + 1
         for generation in range(newest // GENERATION, oldest // GENERATION - 1, -1):
-            kept = self._one("GET", self._key(f"index:{kind}:{generation}"))
-            places = np.flatnonzero(np.frombuffer(kept or b"", dtype=_CODE) == code)[::-1]
+            codes = self._one("GET", self._key(f"index:{kind}:{generation}")) or b""
+            places = np.flatnonzero(np.frombuffer(codes, dtype=_CODE) == code)[::-1]
             ordinals = (places + generation * GENERATION).tolist()
             while ordinals and len(found) < most:
                 # Hashes seldom lie, so that about as many are read as are wanted.
                 part, ordinals = ordinals[: most - len(found)], ordinals[most - len(found) :]
-                found += [line for line in self._decisions_at(part) if _is_of(line, kind, name)]
+                kept = self._decisions_at(part)
+                found += [line for line in kept if line is not None and _is_of(line, kind, name)]
             if len(found) >= most:
                 break
         return found

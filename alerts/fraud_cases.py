@@ -68,8 +68,11 @@ class RedisCases(RedisReports):
             commands += [("ZREM", index, *cleared), ("HDEL", rows, *cleared)]
         if frauds:
             last = int(self._one("INCRBY", self._key("frauds:count"), len(frauds)))
-            for place, fraud in enumerate(frauds, last - len(frauds) + 1):
-                case = case_of(*fraud, self.decision_numbered(fraud[0]))
+            decisions = self._decisions_at([number + 1 for number, _, _ in frauds])
+            for place, (fraud, decision) in enumerate(
+                zip(frauds, decisions, strict=True), last - len(frauds) + 1
+            ):
+                case = case_of(*fraud, decision)
                 # The row first: who finds a number in the set finds its row.
                 commands += [
                     ("HSET", rows, case.key, msgspec.msgpack.encode(case)),
@@ -85,10 +88,6 @@ class RedisCases(RedisReports):
         numbers = self._one("ZRANGE", self._key("frauds"), 0, -1)
         found = self._one("HMGET", self._key("frauds:rows"), *numbers) if numbers else []
         return [msgspec.msgpack.decode(row, type=ConfirmedFraud) for row in found if row is not None]
-
-    def decision_numbered(self, number: int) -> bytes | None:
-        """The decision on the payment of this number: decisions are numbered from 1, payments from 0."""
-        return next(iter(self._decisions_at([number + 1])), None)
 
     def artefact(self, version: str) -> bytes | None:
         data: bytes | None = self._one("GET", self._key(f"artefact:{version}"))

@@ -10,6 +10,7 @@ A minute's key is the event time of its first millisecond (ms since the epoch, a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -18,6 +19,7 @@ from alerts.alert import AlertHit
 
 MINUTE_MS = 60_000
 RISK_BINS = 20
+_BINS = [f"risk_{place:02d}" for place in range(RISK_BINS)]
 PROBED = ("invalid_account", "invalid_credential")
 """Refusals that say the number or its secret was a guess."""
 
@@ -65,24 +67,31 @@ def minute_of(event_time: int) -> int:
 def add_decision(minutes: Minutes, head: Headed, sign: int = 1) -> None:
     """Add (sign 1) or take out (sign -1) what one decision counts for."""
     fields = minutes.setdefault(minute_of(head.event_time), {})
-    amount = head.context.get("amount_usd")
-    corridor = head.context.get("corridor")
-    risk_bin = min(int(head.risk * RISK_BINS), RISK_BINS - 1)
-    _add(fields, "decided", sign)
-    _add(fields, head.action, sign)
-    _add(fields, f"risk_{risk_bin:02d}", sign)
+    told = head.context.get
+    names = ["decided", head.action, _BINS[min(int(head.risk * RISK_BINS), RISK_BINS - 1)]]
+    corridor, partner, amount = told("corridor"), told("partner"), told("amount_usd")
     if isinstance(amount, (int, float)):
         _add(fields, "amount_usd", sign * float(amount))
     if isinstance(corridor, str):
-        _add(fields, f"corridor:{corridor}", sign)
-    partner = head.context.get("partner")
+        names.append("corridor:" + corridor)
     if isinstance(partner, str):
-        _add(fields, f"partner:{partner}", sign)
-        refused = head.context.get("authorisation") == "declined"
-        if refused and head.context.get("decline_code") not in PROBED:
-            _add(fields, f"declined:{partner}", sign)
-    if head.context.get("decline_code") in PROBED:
-        _add(fields, f"probe:{head.context.get('bin') or ''}|{head.context.get('merchant') or ''}", sign)
+        names.append("partner:" + partner)
+    if told("authorisation") == "declined" or "decline_code" in head.context:
+        names += _refusals(told, partner)
+    before = fields.get
+    for name in names:
+        fields[name] = before(name, 0.0) + sign
+
+
+def _refusals(told: Callable[[str], object], partner: object) -> list[str]:
+    """Fields of a payment that its issuer refused, or that has a code of refusal."""
+    names = []
+    probed = told("decline_code") in PROBED
+    if isinstance(partner, str) and told("authorisation") == "declined" and not probed:
+        names.append(f"declined:{partner}")
+    if probed:
+        names.append(f"probe:{told('bin') or ''}|{told('merchant') or ''}")
+    return names
 
 
 def add_hit(minutes: Minutes, hit: AlertHit, sign: int = 1) -> None:

@@ -76,11 +76,12 @@ class RedisReading:
     def stream_time(self) -> int:
         return int(self._one("HGET", self._key("cursors"), "stream_time") or 0)
 
-    def _decisions_at(self, ordinals: list[int]) -> list[bytes]:
+    def _decisions_at(self, ordinals: list[int]) -> list[bytes | None]:
+        """The decision with each of these ordinals; None where it is no longer kept."""
         stream = self._key("decisions")
         ids = [f"{ordinal}-0" for ordinal in ordinals]
         entries = self._many([("XRANGE", stream, entry, entry) for entry in ids])
-        return [fields[b"d"] for found in entries for _, fields in found]
+        return [found[0][1][b"d"] if found else None for found in entries]
 
     def recent_decisions(self, limit: int) -> list[bytes]:
         return self._newest("decisions", limit)

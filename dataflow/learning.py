@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from alerts.custody.private_files import make_private_directory, replace_private
 from alerts.custody.signing import SIGNATURE_BYTES, Signer
@@ -23,6 +22,7 @@ from alerts.redis_link import RedisLink
 from alerts.redis_store import RedisStore
 from dataflow.evaluation.groups import columns_by_group
 from dataflow.scoring import now_ms
+from dataflow.sinks.examples import example_of
 from models.errors import SnapshotError
 from models.events import Control, decode, encode
 from models.examples import publishes
@@ -31,7 +31,6 @@ from models.learner_report import Change, FeatureGroup, LearnerReport
 from models.learners import OnlineLearner
 from models.poisoning import NORMAL
 from models.serving import Snapshot
-from models.settled import Origin
 
 READ = 200
 MOST_REASON = 256
@@ -112,18 +111,15 @@ class LearnerProcess:
 
     def _take(self, fields: dict[bytes, bytes]) -> bool:
         """Learn one example; True when a snapshot is due."""
-        vector = np.frombuffer(fields[b"v"], dtype=np.float32).astype(np.float64)
-        if vector.shape[0] != len(self._learner.features):
+        example = example_of(fields)
+        if example.vector.shape[0] != len(self._learner.features):
             raise SnapshotError(
-                f"an example has {vector.shape[0]} features, the learner {len(self._learner.features)}: "
+                f"an example has {example.vector.shape[0]} features, the learner {len(self._learner.features)}: "
                 "stop, let the old version finish its examples, or delete the stream `examples`"
             )
-        corridor, source, actor = (fields.get(name, b"").decode() for name in (b"o", b"s", b"a"))
-        paid_at, labelled_at, known_at = (int(fields.get(name, b"0")) for name in (b"p", b"l", b"t"))
         learnt = self._learner.learn(
-            vector, fields[b"y"] == b"1", float(fields[b"w"]), int(fields[b"k"]),
-            Origin(corridor, paid_at, labelled_at, known_at, source, actor, fields.get(b"b") == b"1"),
-        )  # fmt: skip
+            example.vector, example.fraud, example.weight, example.key, example.origin
+        )
         return learnt and publishes(self._learner.examples, self._every)
 
     def _publish(self) -> None:

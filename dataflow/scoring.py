@@ -125,7 +125,8 @@ class Scorer(StatefulBatchLogic[Packet, Written, int]):
         if not packet.control:
             engine.shed = self._shedding.observe(now - packet.entered[0] if packet.entered else 0, now)
         output = engine.step(packet.items)
-        self._shed_decisions += sum(1 for decision in output.decisions if decision.shed)
+        if engine.shed:
+            self._shed_decisions += len([decision for decision in output.decisions if decision.shed])
         commit = commit_of(engine, output, self._seal, now_ms())
         repeated = [encode_decision(decision) for decision in output.repeated]
         return Written(

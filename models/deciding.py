@@ -5,19 +5,18 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from models.columns import Column, Float
 from models.containment import Measure, asked, askers, weighed
+from models.contexts import contexts
 from models.counterfactual import counterfactual
 from models.decision import Counterfactual, Decision, Reason, Versions
 from models.events import AnyEvent, Transaction
 from models.reasons import model_reasons, rule_reason
 from models.risk import Thresholds, Verdict, by_band, decide
-from models.rows import corridor_of
 from models.rules.compiled import CompiledPack
 from models.serving import Snapshot
 from models.shedding import Shed
@@ -106,7 +105,8 @@ def decisions_of(
     measured = bool(engine.containments) or len(engine.lists) > 0
     edges = {snapshot: edges_of(engine, snapshot) for snapshot in dict.fromkeys(scored.snapshots)}
     quiet = _quiet(edges, scored)
-    usd = np.asarray(columns["amount_usd"]).tolist()
+    amounts = np.asarray(columns["amount_usd"], dtype=np.float64)
+    usd = amounts.tolist()
     owed: dict[int, _Owed] = {}
     for i, t in enumerate(payments):
         rules = hit_rows.get(i, _NOTHING)
@@ -122,7 +122,7 @@ def decisions_of(
     engine.stage("decide")
     reasons = _reasons(engine, owed, scored.snapshots, columns, values, vectors)
     engine.stage("explain")
-    contexts = _contexts(payments, usd)
+    told = contexts(payments, amounts)
     scores, lateness = _scores(scored), late.tolist()
     versions = {s.version: _versions(engine, s) for s in scored.snapshots}
     out = []
@@ -133,7 +133,7 @@ def decisions_of(
             out.append(
                 Decision(
                     id=t.id, event_time=t.event_time, risk=risks[i], band=quiet[i].band, action=quiet[i].action,
-                    scores=scores[i], versions=versions[snapshot.version], context=contexts[i], late=lateness[i],
+                    scores=scores[i], versions=versions[snapshot.version], context=told[i], late=lateness[i],
                     features=_features(settings.features, values[i]) if settings.with_features else None,
                 )
             )  # fmt: skip
@@ -150,7 +150,7 @@ def decisions_of(
                 id=t.id, event_time=t.event_time, risk=risks[i], band=more.verdict.band, action=more.verdict.action,
                 rules=hits, reasons=why,
                 not_assessed=_not_assessed(pack, verdicts[:, i]) if i in reasons else [],
-                scores=scores[i], versions=versions[snapshot.version], context=contexts[i], late=lateness[i],
+                scores=scores[i], versions=versions[snapshot.version], context=told[i], late=lateness[i],
                 explored=more.verdict.explored, counterfactual=contrast, shed=engine.shed.left if enriched else "",
                 features=(
                     _features(settings.features, values[i])
@@ -229,31 +229,3 @@ def _scores(scored: Scored) -> list[dict[str, float]]:
 
 def _features(names: Sequence[str], row: Float) -> dict[str, float | None]:
     return {name: None if math.isnan(v) else v for name, v in zip(names, row.tolist(), strict=True)}
-
-
-_CONTEXT = (
-    "amount", "currency", "channel", "card", "bin", "last4", "device", "ip", "merchant", "payee", "partner", "mcc",
-    "issuer_country", "payer_country", "payee_country", "ip_country", "ship_country", "authorisation", "decline_code",
-    "order_id", "purpose",
-)  # fmt: skip
-
-
-_ALL = attrgetter("payer", *_CONTEXT)
-_NAMES = ("customer", *_CONTEXT)
-
-
-def _contexts(
-    payments: Sequence[Transaction], usd: Sequence[float]
-) -> list[dict[str, str | float | int | None]]:
-    """What a person needs beside each decision; what a payment does not say is left out."""
-    out = []
-    for t, amount in zip(payments, usd, strict=True):
-        context: dict[str, str | float | int | None] = {
-            "amount_usd": round(amount, 2),
-            "corridor": corridor_of(t),
-        }
-        for name, value in zip(_NAMES, _ALL(t), strict=True):
-            if value is not None:
-                context[name] = value
-        out.append(context)
-    return out

@@ -37,7 +37,7 @@ from models.serving import Snapshot
 from models.shard import KINDS, Shard
 from models.shedding import Shed
 from models.state import Placed, deviation_of
-from models.vectors import MAX_BATCH, Vectors, chosen
+from models.vectors import MAX_BATCH, Vectors, choose
 from models.view import View
 from models.windows import Int64
 
@@ -213,9 +213,8 @@ class Engine:
         }  # fmt: skip
         late = late_of(view.profiles["card"], view.profiles["customer"], view.times)
         keys = placed.rows.ids[placed.pay]
-        explore = np.array(
-            [chosen(key ^ _EXPLORING, self.settings.exploration) for key in keys], dtype=np.bool_
-        )
+        explore = np.empty(keys.shape[0], dtype=np.bool_)
+        choose(keys ^ _EXPLORING, self.settings.exploration, explore)
         payments = [e for e in events if type(e) is Transaction]
         made = decisions_of(self, payments, everything, values, vectors, view, scored, late, explore)
         self.counters.decided += len(made)

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.columns import Float
-from models.entities import Arrays, grown
+from models.entities import Arrays, Flags, grown
 from models.errors import SnapshotError
 from models.hashing import Hashes, mix
 from models.kernels import kernel
@@ -59,6 +59,13 @@ class Kept(NamedTuple):
 def chosen(key: np.uint64, share: float) -> np.bool_:
     """True for the share of identities, by hash; the chosen of a smaller share are among those of a larger one."""
     return np.float64(mix(key ^ np.uint64(_SALT)) >> np.uint64(11)) * 2.0**-53 < share
+
+
+@kernel
+def choose(keys: Hashes, share: float, out: Flags) -> None:
+    """`chosen` for each key (n,), into out (n,)."""
+    for i in range(keys.shape[0]):
+        out[i] = chosen(keys[i], share)
 
 
 @kernel

@@ -20,7 +20,8 @@ from dataflow.cli import main
 from dataflow.embedded import embedded
 from dataflow.learning import LearnerProcess
 from dataflow.scoring import Written
-from dataflow.sinks.store import StoreSinkPartition, learner_entries
+from dataflow.sinks.examples import entries_for
+from dataflow.sinks.store import StoreSinkPartition
 from models.decision import Counters
 from models.errors import SnapshotError
 from models.events import Control, decode
@@ -103,7 +104,7 @@ def test_choices_stand_among_examples_in_one_order() -> None:
         Choice(after, number, choice(name, "a", "r", 1, number))
         for after, number, name in ((11, 4, "forest"), (11, 5, "auto"), (9, 3, "base"))
     ]
-    ids = [id_ for id_, _ in learner_entries(written(found, 10, pins))]
+    ids = [id_ for id_, _ in entries_for(found, 10, pins)]
     assert ids == [(9, 3), (10, 0), (11, 0), (11, 4), (11, 5), (12, 0)]
 
 

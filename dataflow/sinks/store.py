@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
-import numpy as np
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from alerts.redis_link import RedisLink
@@ -15,9 +13,9 @@ from alerts.redis_store import RedisStore
 from dataflow.progress import Position, Progress, at_or_before
 from dataflow.scoring import Written, now_ms
 from dataflow.sinks.durable import Durable
+from dataflow.sinks.examples import entries_for
 from dataflow.sinks.latencies import Latencies
 from models.errors import StoreError
-from models.events import encode
 from models.features import INDEX
 from models.similar import packed
 
@@ -165,7 +163,8 @@ class StoreSinkPartition(StatefulSinkPartition[Written, list[list[str]]]):
         """Append to the learner's stream under explicit ids, so that a repeated batch is refused by the server."""
         with self._link.speaking() as client:
             pipe, key = client.pipeline(transaction=False), f"{self._prefix}examples"
-            for (ordinal, number), fields in learner_entries(written):
+            entries = entries_for(written.examples, written.first_example, written.choices)
+            for (ordinal, number), fields in entries:
                 # As plain words: redis-py's own call for it costs more than all the rest.
                 words = [word for pair in fields.items() for word in pair]
                 pipe.execute_command("XADD", key, "MAXLEN", "~", KEPT_EXAMPLES, f"{ordinal}-{number}", *words)
@@ -206,24 +205,6 @@ class StoreSinkPartition(StatefulSinkPartition[Written, list[list[str]]]):
             now,
         )  # fmt: skip
         self._beaten, self._decided, self._rate_since = now, 0, now
-
-
-def learner_entries(written: Written) -> list[tuple[tuple[int, int], dict[str, Any]]]:
-    """(id, fields) of what the learner is sent, in order: examples by their ordinal, a choice of champion after the
-    last example before it."""
-    entries: list[tuple[tuple[int, int], dict[str, Any]]] = [
-        ((choice.after, choice.number), {"c": encode(choice.event)}) for choice in written.choices
-    ]
-    for ordinal, example in enumerate(written.examples, written.first_example):
-        origin = example.origin
-        fields = {
-            "v": np.asarray(example.vector, dtype=np.float32).tobytes(), "y": int(example.fraud),
-            "k": example.key, "w": example.weight, "o": origin.corridor, "p": origin.paid_at,
-            "l": origin.labelled_at, "t": origin.known_at, "s": origin.source, "a": origin.actor,
-            "b": int(origin.corrects),
-        }  # fmt: skip
-        entries.append(((ordinal, 0), fields))
-    return sorted(entries, key=lambda entry: entry[0])
 
 
 class StoreSink(FixedPartitionedSink[Written, list[list[str]]]):

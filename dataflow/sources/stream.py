@@ -130,9 +130,11 @@ class StreamPartition(StatefulSourcePartition[Packet, tuple[str, str]]):
         packets = []
         # Both lanes in one round trip; the control lane is read first.
         pipe = client.pipeline(transaction=False)
+        # Replies as they come: redis-py would make a dictionary of each entry.
+        pipe.response_callbacks = {}
         for lane, position in ((CONTROL, self._control), (INPUT, self._input)):
             pipe.xrange(self._key(lane), f"({position}", "+", count=self._most)
-        controls, entries = map(entries_of, pipe.execute())
+        controls, entries = map(_raw_entries, pipe.execute())
         full = len(entries) == self._most
         self._most = min(2 * self._most if full else FIRST, self._batch)
         if controls:
@@ -227,3 +229,14 @@ class StreamSource(FixedPartitionedSource[Packet, tuple[str, str]]):
 def entries_of(reply: list[tuple[bytes, dict[bytes, bytes]]]) -> list[tuple[str, bytes]]:
     """(id, event line); an entry without the field `e` becomes an empty line, which the engine refuses by name."""
     return [(id_.decode(), fields.get(b"e", b"")) for id_, fields in reply]
+
+
+def _raw_entries(reply: list[tuple[bytes, list[bytes]]]) -> list[tuple[str, bytes]]:
+    """The same of a reply as the server gives it: names and values one after another."""
+    return [
+        (
+            id_.decode(),
+            fields[1] if fields[0] == b"e" else dict(zip(*[iter(fields)] * 2, strict=True)).get(b"e", b""),
+        )
+        for id_, fields in reply
+    ]
