@@ -20,8 +20,13 @@ class Clock(msgspec.Struct, frozen=True):
     speed: float = 1.0
 
     def stream_after(self, minutes: float) -> int:
-        """The stream's time when so many minutes of the people's have passed, ms."""
-        return self.stream + int(minutes * 60_000 * max(self.speed, 1.0))
+        """The stream's time when so many minutes of the people's have passed, ms.
+
+        Never before the people's own: behind a backlog, or after hours without an event, the stream's clock stands back,
+        and what comes next is received now.
+        """
+        length = int(minutes * 60_000)
+        return max(self.stream + int(length * max(self.speed, 1.0)), self.now + length)
 
 
 PACE_OVER_MS = 60_000

@@ -88,7 +88,7 @@ class Containing:
         """Put it in force; by another person than the proposer where two are needed."""
         rights.require(role, "containment.approve")
         before = self.measure(id_)
-        after = life.approved(before, actor, clock)
+        after = life.approved(before, actor, clock, self.rules)
         on = life.control_on(after, clock)
         return self._keep(before, after, "approved", actor, role, clock, reason, [on])
 

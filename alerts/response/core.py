@@ -15,7 +15,7 @@ from alerts import rights
 from alerts.custody.audit import AuditEntry
 from alerts.notices.of_incident import NoticeClocks
 from alerts.response import watch
-from alerts.response.acts import AnyAct, Attach, Know, Move
+from alerts.response.acts import AnyAct, Attach, Know, Move, Regrade
 from alerts.response.announcing import notice_of, owed_by
 from alerts.response.applying import applied
 from alerts.response.archiving import archive_of
@@ -27,7 +27,7 @@ from alerts.response.documents import Write
 from alerts.response.effects import Effects, Owed
 from alerts.response.failures import WatchState
 from alerts.response.incident import Impacts, Incident, Loss, Scope, Urgency
-from alerts.response.opening import PlanOf, belongs, declared, joined, known, opened
+from alerts.response.opening import PlanOf, belongs, declared, graded, grows, joined, known, opened
 from alerts.response.reviewing import prefilled
 from alerts.response.severity import SeverityTable, severity_table
 from alerts.response.signals import Signals
@@ -36,6 +36,8 @@ from models.errors import IncidentError, StoreError
 
 TRIES = 8
 SAVE_EVERY_MS = 10_000
+MOST_USD = 1e15
+"""More is a mistake; and neither it nor what is no number may get into a document that everybody reads."""
 _WATCH = "detectors"
 
 
@@ -118,7 +120,7 @@ class ResponseCore(Containing):
     ) -> tuple[Incident, Effects]:  # fmt: skip
         """Declare by hand. exposed_usd × rate is the estimate of the loss."""
         rights.require(role, "incident.declare")
-        if exposed_usd < 0 or not 0 <= rate <= 1:
+        if not 0 <= exposed_usd < MOST_USD or not 0 <= rate <= 1:
             raise IncidentError(
                 "give an exposed amount of 0 or more and a rate between 0 and 1",
                 zh="敞口金额须不小于 0，比率须在 0 与 1 之间",
@@ -174,6 +176,8 @@ class ResponseCore(Containing):
         after = applied(incident, act, clock.now)
         if isinstance(act, Know):
             return known(after, clock, self.table)
+        if isinstance(act, Regrade):
+            return graded(incident, after, clock, self.table), 1
         if after.phase == "review" and incident.phase != "review":
             mine = [one for one in self.measures(live=False) if one.incident == after.id]
             told = [] if self.notices is None else self.notices.lines(after, clock.now)
@@ -183,14 +187,15 @@ class ResponseCore(Containing):
     # the rest
 
     def _take(self, detection: Detection, clock: Clock) -> Effects:
-        known = self.incidents()
-        for incident in reversed(known):
+        one, lines = opened(detection, clock, self.table, self.plan_of(detection.kind, clock.now))
+        for incident in reversed(self.incidents()):
             if belongs(incident, detection):
+                if grows(incident, one, self.table):
+                    break
                 outcome = joined(incident, detection, clock, self.table)
                 if outcome is None:
                     return Effects()
                 return self._write(incident, *outcome, alerts=detection.alert_ids)
-        one, lines = opened(detection, clock, self.table, self.plan_of(detection.kind, clock.now))
         return self._write(None, one, lines, alerts=detection.alert_ids)
 
     def _time(self, incident: Incident, clock: Clock) -> Effects:

@@ -180,16 +180,26 @@ def _needs_two(
 ) -> bool:
     if verb in rules.dual.verbs or not any(key in scope for key in rules.narrow):
         return True
-    # Without a dry run nobody knows what it stops.
-    return radius is None or radius.good_share > rules.alone_up_to_share
+    # Without a dry run, or after one that had nothing to look at, nobody knows what it stops.
+    return radius is None or not radius.decisions or radius.good_share > rules.alone_up_to_share
 
 
-def approved(measure: Measure, actor: str, clock: Clock) -> Measure:
-    """In force from now on. IncidentError when it waits no longer, or for the proposer where two are needed."""
+def approved(measure: Measure, actor: str, clock: Clock, rules: ContainmentRules | None = None) -> Measure:
+    """In force from now on. IncidentError when it waits no longer, or for the proposer where two are needed.
+
+    A proposal that has waited too long is refused also where nobody was there to end it: its dry run is of another hour.
+    """
+    rules = containment_rules() if rules is None else rules
     if measure.state != "proposed":
         raise IncidentError(
             f"{measure.id} is {measure.state.replace('_', ' ')}: only a proposal can be approved",
             zh=f"{measure.id} 当前为 {measure.state}：只能批准提案",
+        )
+    if clock.now - measure.proposed_at >= rules.proposal_lapses_after_min * MINUTE_MS:
+        raise IncidentError(
+            f"{measure.id} has waited for {rules.proposal_lapses_after_min} minutes or more, and its dry run tells of "
+            "payments of then: propose it again",
+            zh=f"{measure.id} 已等待至少 {rules.proposal_lapses_after_min} 分钟，其试算已过时，请重新提出",
         )
     if measure.dual and actor == measure.proposed_by:
         raise IncidentError(

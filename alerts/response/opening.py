@@ -51,6 +51,15 @@ def belongs(incident: Incident, detection: Detection) -> bool:
     return same_run and (incident.phase == "dismissed" or not fresh)
 
 
+def grows(incident: Incident, again: Incident, table: SeverityTable) -> bool:
+    """True when a surge that was dismissed is worse by now than what was dismissed, however a person had graded it.
+
+    again: the incident that would be opened of it.
+    """
+    was = min(incident.severity, table.severity(incident.urgency, incident.impacts, cny_per_usd()))
+    return incident.phase == "dismissed" and again.severity < was
+
+
 def opened(
     detection: Detection, clock: Clock, table: SeverityTable, plan: PlanUsed | None
 ) -> tuple[Incident, int]:
@@ -143,6 +152,14 @@ def known(incident: Incident, clock: Clock, table: SeverityTable) -> tuple[Incid
         return incident, 1
     after, lines = regraded(incident, severity, clock, table)
     return after, lines
+
+
+def graded(before: Incident, after: Incident, clock: Clock, table: SeverityTable) -> Incident:
+    """After a person set the severity: worse, roles that were not there yet are paged and the acknowledgement ends."""
+    if after.severity >= before.severity:
+        return after
+    team = [*after.team, *_pages(after, table, clock.now)]
+    return msgspec.structs.replace(after, team=team, acknowledged_at=None)
 
 
 def regraded(incident: Incident, severity: str, clock: Clock, table: SeverityTable) -> tuple[Incident, int]:
