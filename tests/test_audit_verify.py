@@ -68,6 +68,16 @@ def test_an_insertion(place: int, copied: bool) -> None:
     assert place + 1 in located([*LINES[:place], new, *LINES[place:]])
 
 
+@given(st.sampled_from([0, -1, -7, 13, 10**9, 10**30]), st.integers(0, len(LINES)))
+def test_an_insertion_under_a_number_that_no_link_has(seq: int, place: int) -> None:
+    """Also where its hash is right, and whatever it costs to write such a number: finding it costs nothing."""
+    new = line_of(linked(seq, entry(99), LINKS[place - 1].hash if place else GENESIS))
+    findings = verify([*LINES[:place], new, *LINES[place:]], [ROOT])
+    # Behind the end the very next number is a link like any other: the chain goes on after its newest root.
+    assert bool(findings) != (seq == 13 and place == 12)
+    assert len(findings) < 100
+
+
 @given(places, places)
 def test_another_order(one: int, two: int) -> None:
     changed = list(LINES)

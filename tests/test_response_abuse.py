@@ -1,4 +1,4 @@
-"""What must not be possible in the response, whoever tries: poisoned numbers, stale proposals, blind dry runs, lost surges."""
+"""What must not be possible in the response, whoever tries: poisoned numbers, stale proposals, lost surges, leaks."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import msgspec
 import pytest
 
 from alerts.memory_store import MemoryStore
+from alerts.receivers.message import short
 from alerts.response.acts import Acknowledge, Move, Regrade
 from alerts.response.clock import Clock
 from alerts.response.core import ResponseCore
 from alerts.response.measure import containment_rules
+from alerts.routing.matching import length_ms
+from alerts.routing.silence import new_silence
 from models.containment import Containment
-from models.errors import IncidentError
+from models.errors import IncidentError, SettingsError
 from tests.test_containment_workflow import MINUTE, T0, at, lane, propose, stored
 from tests.test_incident_core import core, do, guesses, open_incident
 
@@ -94,3 +97,35 @@ def test_who_makes_it_worse_by_hand_calls_the_team_of_that_severity() -> None:
     roles = {page.role for page in after.team}
     assert roles >= set(one.table.targets["S1"].team)
     assert after.acknowledged_at is None
+
+
+CARD = "card_1_" + "bcdfghjkmnpqstvx" * 2
+
+
+def test_no_token_of_a_person_is_announced() -> None:
+    one = ResponseCore(stored())
+    incident, told = one.declare(
+        "account_takeover", {"customer": "customer-4711"}, "ana", "senior", "x", at()
+    )
+    measure = propose(one, "freeze", {"card": CARD}, incident=incident.id)
+    one.approve(measure.id, "bo", "commander", at(1))
+    said = str([*told.changes, *one.store.announcements("", 99)])
+    assert "customer-4711" not in said
+    assert CARD not in said
+    assert short(f"blocked {CARD}, see there", 200) == "blocked card_…, see there"
+
+
+@pytest.mark.parametrize("value", ["4111 1111 1111 1111", "a.person@mail.example"])
+def test_a_scope_in_the_clear_is_refused_before_anything_is_kept(value: str) -> None:
+    one = ResponseCore(stored())
+    with pytest.raises(IncidentError, match="in the clear"):
+        propose(one, "freeze", {"card": value})
+    with pytest.raises(IncidentError, match="in the clear"):
+        one.declare("account_takeover", {"customer": value}, "ana", "senior", "x", at())
+    assert (one.measures(live=False), one.incidents(live=False)) == ([], [])
+
+
+def test_a_silence_that_begins_in_a_million_years_is_refused() -> None:
+    later = T0 + length_ms("99999999d", "--in")
+    with pytest.raises(SettingsError, match="within a year"):
+        new_silence(["type=*"], "ana", "x", T0, later, later + HOUR)

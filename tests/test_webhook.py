@@ -278,6 +278,7 @@ class TestAddresses:
         [
             "127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1", "::",
             "::1", "fe80::1%eth0", "fd00::1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::",
+            "fec0::1", "64:ff9b:1::a00:1", "::10.0.0.1",
         ],
     )  # fmt: skip
     def test_inner_addresses_are_refused(self, address: str, store: MemoryStore) -> None:

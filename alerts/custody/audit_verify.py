@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 from alerts.custody.audit import GENESIS, canonical
@@ -17,6 +17,12 @@ from alerts.custody.audit_root import AuditRoot
 from models.errors import CustodyError
 
 Kind = Literal["edited", "deleted", "inserted", "reordered", "broken", "truncated", "rewritten"]
+
+
+LONGEST = 10**15
+"""No chain has so many links."""
+NAMED_GAP = 1000
+"""Of links that are missing in a row, so many are named one by one; a longer row is one finding."""
 
 
 class Finding(NamedTuple):
@@ -70,6 +76,8 @@ def _read(number: int, line: bytes, expected: int) -> _Line | Finding:
         seq, previous, told = body["seq"], body["previous"], body.pop("hash")
         if type(seq) is not int or not isinstance(previous, str) or not isinstance(told, str):
             return Finding("edited", expected, number, "seq, previous or hash is of another type")
+        if not 0 < seq < LONGEST:
+            return Finding("inserted", expected, number, f"no link has number {seq}")
         if hashlib.sha256(canonical(body)).hexdigest() != told:
             return Finding("edited", expected, number, f"link {seq}: the hash is not that of the line")
     except (ValueError, KeyError, RecursionError, CustodyError) as error:
@@ -77,16 +85,25 @@ def _read(number: int, line: bytes, expected: int) -> _Line | Finding:
     return _Line(number, seq, previous, told)
 
 
+def _missing(known: set[int], damaged: set[int]) -> Iterator[Finding]:
+    """Numbers that nobody has. A line may name any number: what it costs to look does not depend on that."""
+    before = 0
+    for seq in sorted(known):
+        if seq - before > NAMED_GAP:
+            yield Finding("deleted", before + 1, 0, f"links {before + 1} to {seq - 1} are not there")
+        else:
+            absent = (one for one in range(before + 1, seq) if one not in damaged)
+            yield from (Finding("deleted", one, 0, f"link {one} is not there") for one in absent)
+        before = seq
+
+
 def _order(read: list[_Line], damaged: set[int]) -> list[Finding]:
     findings: list[Finding] = []
     counts: dict[int, int] = {}
     for line in read:
         counts[line.seq] = counts.get(line.seq, 0) + 1
-    known = {line.seq for line in read}
-    top = max(known, default=0)
     named = {line.seq - 1: line.previous for line in read if counts[line.seq] == 1}
-    missing = sorted(set(range(1, top)) - known - damaged)
-    findings += [Finding("deleted", seq, 0, f"link {seq} is not there") for seq in missing]
+    findings += _missing({line.seq for line in read}, damaged)
     by_seq: dict[int, str] = {}
     highest = 0
     for line in read:

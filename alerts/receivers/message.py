@@ -6,6 +6,7 @@ other is cut short, and a text that holds a card number or an e-mail address is 
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urljoin
@@ -31,6 +32,8 @@ OPEN_LABELS = frozenset(
 )  # fmt: skip
 """Labels that are facts of the business; the values of others may be tokens."""
 CUT = 6
+_TOKEN = re.compile(r"\b([a-z]+)_\d+_[bcdfghjkmnpqstvx]{32}\b")
+"""A pseudonym (alerts/custody/pseudonym.py) in the middle of a text that somebody wrote."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +47,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 def short(text: str, longest: int) -> str:
     """`text` in one line of at most `longest` characters, withheld when it holds clear data."""
     # Judged before it is cut: half a card number is not recognised as one any more.
-    text = without_clear(text)
+    text = _TOKEN.sub(r"\1_…", without_clear(text))
     if not text.isprintable():
         text = "".join(c if c.isprintable() else " " for c in text)
     return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -21,6 +21,8 @@ TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 LONGEST_BODY = 16_384
 READING_S = 5.0
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_UNICAST = ipaddress.ip_network("2000::/3")
+"""What IANA gives out of IPv6 for the open internet; Python calls much else global (site-local, local translation)."""
 
 Resolve = Callable[[str, int], list[str]]
 
@@ -80,6 +82,8 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
+        if ip not in _UNICAST:
+            return False
     return ip.is_global and not ip.is_multicast
 
 

@@ -7,7 +7,7 @@ import msgspec
 from alerts.alert import Severity
 from alerts.custody.audit import AuditEntry
 from alerts.response.effects import Owed, role_of
-from alerts.response.incident import Entry, Fact, Incident, scope_text
+from alerts.response.incident import Entry, Fact, Incident, scope_text, without_persons
 from alerts.response.kinds import BY_ID
 from alerts.response.measure import Measure
 from alerts.routing.change import Change, State
@@ -24,7 +24,7 @@ def change_of_incident(incident: Incident, at: int) -> Change:
         kind="incident", id=incident.id, severity=incident.severity, at=at, state=state, version=incident.version,
         labels=labels_of(incident), text_en=_title(incident, "en"), text_zh=_title(incident, "zh"),
         facts={
-            "phase": incident.phase, "scope": scope_text(incident.scope), "alerts": incident.alert_count,
+            "phase": incident.phase, "scope": scope_text(without_persons(incident.scope)), "alerts": incident.alert_count,
             "loss_usd": round(incident.loss.usd, 2), "roles": ", ".join(page.role for page in incident.team),
         },
     )  # fmt: skip
@@ -80,11 +80,12 @@ def change_of_measure(measure: Measure, at: int, severity: Severity) -> Change:
     """A measure for the router: open while it waits for a second person or is in force."""
     state: State = {"proposed": "open", "in_force": "acknowledged"}.get(measure.state, "resolved")  # type: ignore[assignment]
     labels = {name: measure.scope[name] for name in _ROUTED if name in measure.scope}
+    text = msgspec.structs.replace(measure, scope=without_persons(measure.scope)).text
     return Change(
         kind="self", id=measure.id, severity=severity, at=at, state=state, version=measure.version,
         labels={**labels, "kind": "containment", "verb": measure.verb, "state": measure.state},
-        text_en=f"containment {measure.state.replace('_', ' ')}: {measure.text}",
-        text_zh=f"遏制措施（{_STATES_ZH[measure.state]}）：{measure.text}",
+        text_en=f"containment {measure.state.replace('_', ' ')}: {text}",
+        text_zh=f"遏制措施（{_STATES_ZH[measure.state]}）：{text}",
         facts={"minutes": measure.minutes, "proposed_by": measure.proposed_by},
     )  # fmt: skip
 
@@ -98,7 +99,7 @@ _STATES_ZH = {
 def _title(incident: Incident, language: str) -> str:
     kind = BY_ID.get(incident.kind)
     name = incident.title if kind is None else kind.title_zh if language == "zh" else kind.title_en
-    return f"{incident.severity} {name} ({scope_text(incident.scope)})"
+    return f"{incident.severity} {name} ({scope_text(without_persons(incident.scope))})"
 
 
 def owed_by(incident: Incident, entries: int = 1, role: str = "") -> list[Owed]:

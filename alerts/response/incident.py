@@ -14,11 +14,16 @@ import msgspec
 from alerts.alert import Severity
 from alerts.response.phases import Phase
 from alerts.response.review import Review
+from models.clear_data import without_clear
+from models.errors import IncidentError
 
 KEPT_ALERTS = 500
 KEPT_ENTRIES = 2000
 """Newest entries of the timeline kept in the incident itself; the audit chain has all of them."""
 SYSTEM = "tidegate"
+PERSONS = ("card", "customer", "device", "ip", "party", "payee")
+CUT = 6
+"""Characters of such an entry that are shown outside."""
 
 Urgency = Literal["low", "medium", "high", "critical"]
 URGENCIES: tuple[Urgency, ...] = ("low", "medium", "high", "critical")
@@ -150,6 +155,21 @@ def noted(incident: Incident, entry: Entry, **changes: object) -> Incident:
         timeline=[*incident.timeline, entry][-KEPT_ENTRIES:],
         **changes,
     )
+
+
+def without_persons(scope: Scope) -> Scope:
+    """A scope as it may leave the house: what stands for a person, a card or a device is cut short."""
+    return {key: f"{value[:CUT]}…" if key in PERSONS else value for key, value in scope.items()}
+
+
+def check_clear(scope: Scope) -> None:
+    """IncidentError names the first entry that is a card number or an e-mail address: what is kept are tokens."""
+    for key, value in sorted(scope.items()):
+        if without_clear(value) != value:
+            raise IncidentError(
+                f"scope {key} is given in the clear: give its token, as a decision shows it",
+                zh=f"范围 {key} 是明文：请填写其代号（见决策记录）",
+            )
 
 
 def scope_text(scope: Scope) -> str:

@@ -16,7 +16,7 @@ import msgspec
 
 from alerts.response.blast_radius import BlastRadius, Effect
 from alerts.response.clock import Clock
-from alerts.response.incident import scope_text
+from alerts.response.incident import check_clear, scope_text
 from models.containment import check_scope
 from models.decision import Action
 from models.errors import IncidentError, SettingsError
@@ -115,6 +115,7 @@ def effect_of(verb: Verb, scope: dict[str, str], above_usd: float | None = None)
         check_scope(scope)
     except ValueError as error:
         raise IncidentError(str(error)) from None
+    check_clear(scope)
     if (verb == "limit") != (above_usd is not None):
         raise IncidentError(
             "limit needs the lowered limit in US dollars, and no other verb takes one",

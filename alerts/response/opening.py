@@ -20,6 +20,7 @@ from alerts.response.incident import (
     PlanUsed,
     Scope,
     Urgency,
+    check_clear,
     incident_id,
     noted,
     scope_text,
@@ -95,6 +96,7 @@ def declared(
         raise IncidentError(
             "say what happened: a declaration has a reason", zh="请说明发生了什么：宣布事件须有理由"
         )
+    check_clear(scope)
     impacts, loss = impacts or Impacts(), loss or Loss()
     urgency = urgency or BY_ID[kind].urgency
     severity = table.severity(urgency, impacts, cny_per_usd())

@@ -16,6 +16,8 @@ from models.errors import SettingsError
 LONGEST_MS = 30 * 24 * 3600 * 1000
 """A silence that lasts longer is a rule that should be mended instead."""
 
+LATEST_START_MS = 366 * 24 * 3600 * 1000
+
 NO_MATCHER = "silence: give at least one matcher; a silence of everything is written type=*"
 NO_MATCHER_ZH = "静默：至少填写一个匹配条件；静默全部请写 type=*"
 
@@ -58,6 +60,8 @@ def new_silence(
             "silence: it has to end in the future, after it starts and within 30 days",
             zh="静默：结束时间须在将来、晚于开始时间，且不超过 30 天",
         )
+    if starts_at > now + LATEST_START_MS:
+        raise SettingsError("silence: it has to start within a year", zh="静默：开始时间须在一年之内")
     written = [condition.text for condition in conditions]
     identity = "\x1f".join([*written, actor, reason, str(now), str(starts_at), str(ends_at)])
     return Silence(
