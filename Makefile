@@ -6,6 +6,7 @@ PACKAGES := models alerts dataflow dashboard
 BENCH_SECONDS ?= 120
 BENCH_ENTITIES ?= 1000000
 SOAK_EVENTS ?= 2000000
+CHAOS_ROUNDS ?= 200
 ARGS ?=
 LOCK_ARGS ?=
 COMPILE = uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes --no-header --no-annotate \
@@ -15,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test bench soak lint format lock clean
+.PHONY: help install run test bench soak chaos lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/'
@@ -65,6 +66,10 @@ test: lint ## every check: style, types and the whole test suite (ARGS="tests/te
 soak: install ## run 2 million events and show that memory stays bounded (SOAK_EVENTS); then the long tests
 	@.venv/bin/tidegate soak --events $(SOAK_EVENTS) --json
 	$(PYTHON) -m pytest -m long
+
+chaos: install ## kill processes and store at random, with and without Kafka, against an undisturbed run (CHAOS_ROUNDS)
+	@.venv/bin/tidegate chaos --rounds $(CHAOS_ROUNDS) --json
+	@.venv/bin/tidegate chaos --rounds $(CHAOS_ROUNDS) --kafka --seed 2 --json
 
 lint: install ## style and types without the tests
 	$(PYTHON) -m ruff check .

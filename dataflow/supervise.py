@@ -12,9 +12,11 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from dataflow.parent import PARENT_FD
 from dataflow.worker import RESTARTS
+from models.errors import StoreError
 
 BACK_OFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 CALM_S = 60.0
@@ -89,6 +91,34 @@ class Child:
                 process.kill()
                 process.wait()
         self._process = None
+
+
+class Starts(Protocol):
+    """dataflow.embedded.EmbeddedValkey, as far as it matters here."""
+
+    def start(self) -> object: ...
+    def alive(self) -> bool: ...
+
+
+class Revived:
+    """Starts the embedded store again when it has ended; one that cannot start (a full disk) is tried again and again."""
+
+    def __init__(self, server: Starts) -> None:
+        self._server = server
+        self._failed, self._due = 0, 0.0
+
+    def watch(self, now: float) -> str | None:
+        """One look; what happened, or None. now: monotonic seconds."""
+        if self._server.alive() or now < self._due:
+            return None
+        try:
+            self._server.start()
+        except StoreError as error:
+            wait = BACK_OFF_S[min(self._failed, len(BACK_OFF_S) - 1)]
+            self._failed, self._due = self._failed + 1, now + wait
+            return f"store ended and does not start; next try in {wait:g} s - {error}"
+        self._failed = 0
+        return "store ended; started again"
 
 
 class Supervisor:

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from alerts.redis_store import RedisStore
 from dataflow.bench.load import Load
 from dataflow.chaos.system import CUSTOMERS, RATE, SCENARIOS, System, running
+from dataflow.embedded import EmbeddedValkey
 from dataflow.settings import Settings
-from dataflow.supervise import BACK_OFF_S, Child
+from dataflow.supervise import BACK_OFF_S, Child, Revived
 from models.errors import StoreError
 from tests.proxy import Proxy, unix_proxy
 
@@ -106,3 +108,32 @@ def test_a_process_that_cannot_start_is_tried_again_less_and_less_often_and_at_l
     child.stop()
     os.close(read)
     os.close(write)
+
+
+def test_an_embedded_store_that_cannot_start_is_tried_again_until_it_can(tmp_path: Path) -> None:
+    server = EmbeddedValkey(tmp_path / "store")
+    try:
+        RedisStore(server.start()).beat("scorer", {"status": "live"}, 1)
+        revived, now = Revived(server), 0.0
+        assert revived.watch(now) is None
+        (manifest,) = (tmp_path / "store" / "appendonlydir").glob("*.manifest")
+        right = manifest.read_bytes()
+        manifest.write_bytes(b"file nowhere\n")
+        pid = server.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        ends = time.monotonic() + 60
+        while server.alive() and time.monotonic() < ends:
+            time.sleep(0.01)
+        for wait in BACK_OFF_S[:3]:
+            said = revived.watch(now)
+            assert said is not None
+            assert f"next try in {wait:g} s" in said
+            assert "the embedded store did not start" in said
+            assert revived.watch(now + wait - 0.01) is None
+            now += wait
+        manifest.write_bytes(right)
+        assert revived.watch(now) == "store ended; started again"
+        assert RedisStore(server.start()).beats()["scorer"]["at"] == 1
+    finally:
+        server.stop()

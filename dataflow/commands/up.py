@@ -24,7 +24,7 @@ from dataflow.scoring import now_ms
 from dataflow.sender import plan_of, receivers_of
 from dataflow.serve.settings import check as check_serve
 from dataflow.settings import Settings, load_settings, store_url
-from dataflow.supervise import Child, Supervisor, python
+from dataflow.supervise import Child, Revived, Supervisor, python
 from dataflow.worker import ring_of
 from models.errors import SettingsError, StoreError
 from models.money import DAY_MS
@@ -208,11 +208,10 @@ def _watch(
     stopping: threading.Event,
 ) -> None:
     beaten = 0.0
+    revived = None if embedded is None else Revived(embedded)
     while not stopping.wait(0.2):
-        if embedded is not None and not embedded.alive():
-            out.print("store ended; starting it again")
-            embedded.start()
-        for line in supervisor.watch():
+        said = None if revived is None else revived.watch(time.monotonic())
+        for line in [*([said] if said else []), *supervisor.watch()]:
             out.print(line)
         if time.monotonic() - beaten > 1.0:
             beaten = time.monotonic()
