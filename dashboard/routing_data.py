@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from alerts.alert import Alert
+from alerts.merging import RuleSnooze
 from alerts.routing.archive import attempts_of, subjects_of
 from alerts.routing.intent import Done
 from alerts.routing.keeping import Delivery, Resend
@@ -155,6 +156,17 @@ class RoutingData:
         """End it now; False: it has ended."""
         now = self._model.now()
         return self._model.write(lambda store: store.expire_silence(id_, actor, role, reason, now))
+
+    def snooze_rule(
+        self, rule: str, entity_kind: str, entity: str, severity: str, length: str, reason: str, actor: str, role: str
+    ) -> None:  # fmt: skip
+        """Keep a rule quiet on an entity for `length`, as people write it, up to a severity."""
+        now = self._model.now()
+        snooze = RuleSnooze(
+            rule=rule, entity_kind=entity_kind, entity=entity, severity=severity, since=now,  # type: ignore[arg-type]
+            until=now + length_ms(length, "length"), actor=actor, role=role, reason=reason,
+        )  # fmt: skip
+        self._model.write(lambda store: store.snooze_rule(snooze, now))
 
     def lift_snooze(self, key: str, reason: str, actor: str, role: str) -> bool:
         """End the snooze of a rule on an entity; False: it has ended."""

@@ -70,7 +70,7 @@ def test_every_part_in_every_state(link: Breakable, part: str, language: str, st
     if state == "lost":
         assert t(full[part]).partition("{")[0] in text, "the last reading is still shown"
         keys = {button.key or "" for button in app.button}
-        assert not any(key.startswith(("do:", "silence_do")) for key in keys)
+        assert not any(key.startswith(("do:", "silence_do", "snooze_do")) for key in keys)
 
 
 def test_an_alert_that_is_silenced_says_so_and_pages_when_the_silence_ends(link: Breakable) -> None:
@@ -235,6 +235,22 @@ def test_snoozes_are_ended_and_dead_letters_sent_again_audited(link: Breakable) 
     assert link.store.audit_of("message", dead.intent.id, 5)[-1].action == "resent"
 
 
+def test_a_rule_is_snoozed_on_an_entity(link: Breakable) -> None:
+    app = page("snoozes")
+    for name, text in (("rule", "R007"), ("entity", "card_1_7"), ("length", "30d")):
+        app.text_input(key=f"snooze_{name}").input(text)
+    app.text_input(key="snooze_reason").input("a known test card")
+    press(app, "snooze_do")
+    assert "a snooze of S3 ends in the future and within" in words(app)
+    app.text_input(key="snooze_length").input("20m")
+    press(app, "snooze_do")
+    (made,) = link.store.rule_snoozes()
+    assert (made.rule, made.entity_kind, made.entity, made.severity) == ("R007", "card", "card_1_7", "S3")
+    assert (made.actor, made.until - made.since) == ("analyst", 20 * MINUTE)
+    assert "Snoozed: rule R007" in words(app)
+    assert f"do:lift:{made.key}" in {button.key for button in app.button}
+
+
 def test_gaps_are_shown(link: Breakable) -> None:
     raise_alerts(link.store, 1, 2, now=now() - 5 * MINUTE)
     app = page("delivery")
@@ -255,6 +271,7 @@ def test_roles_see_only_verbs_they_may_use(
     (alert,) = link.store.alerts(("snoozed",), "newest", 5)
     snoozes = {button.key for button in page("snoozes").button}
     assert (f"do:lift:{snooze.key}" in snoozes) == may(role, "snooze.lift")
+    assert ("snooze_do" in snoozes) == may(role, "snooze.set")
     assert (f"do:lift:{alert.id}" in snoozes) == may(role, "alert.reopen")
     delivery = {button.key or "" for button in page("delivery").button}
     assert any(key.startswith("do:resend:") for key in delivery) == may(role, "delivery.resend")

@@ -69,6 +69,21 @@ WORDS: dict[str, tuple[str, str]] = {
     "snooze.rule": ("rule {rule}", "规则 {rule}"),
     "snooze.until": ("until {time} UTC, {age} left", "至 {time} UTC，剩余 {age}"),
     "snooze.no_reason": ("no reason given", "未写理由"),
+    "snooze.new": ("Snooze a rule on an entity", "按实体搁置规则"),
+    "snooze.rule_id": ("Rule", "规则"),
+    "snooze.severity": ("Up to severity", "最高级别"),
+    "snooze.severity_help": (
+        "Anything worse is heard all the same. The worse it is, the shorter it may be snoozed.",
+        "更严重的警报照常通知。级别越高，可搁置的时间越短。",
+    ),
+    "snooze.kind": ("Kind", "类别"),
+    "snooze.entity": ("Entity (token)", "实体（标识）"),
+    "snooze.effect": (
+        "Alerts that only this rule raises on it open quietly until then; decisions are not touched.",
+        "到期前，仅由该规则对此实体产生的警报静默开启；决策不受影响。",
+    ),
+    "snooze.do": ("Snooze", "搁置"),
+    "snooze.set": ("Snoozed: rule {rule} on {entity}.", "已搁置：规则 {rule}，实体 {entity}。"),
     "snooze.lift": ("Wake", "提前结束"),
     "snooze.lift_effect": (
         "The rule raises alerts on this entity again; nothing that opened quietly is told.",
