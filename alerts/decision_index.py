@@ -34,8 +34,7 @@ def indexed(heads: Sequence[Headed], first: int) -> list[tuple[str, int, bytes]]
     columns = {EVENT: [head.id for head in heads]}
     contexts = [head.context for head in heads]
     for kind in INDEXED_ENTITIES:
-        values = [context.get(kind) for context in contexts]
-        columns[kind] = [value if isinstance(value, str) else "" for value in values]
+        columns[kind] = [name if type(name := context.get(kind)) is str else "" for context in contexts]
     end = first + len(heads)
     cuts = [first, *range((first // GENERATION + 1) * GENERATION, end, GENERATION), end]
     for kind, texts in columns.items():
