@@ -11,43 +11,46 @@ The same list answers "how long ago did this card last meet this merchant", whic
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from models.entities import Arrays, Flags, Ints, grown
 from models.hashing import Hashes, mix
-from models.kernels import kernel
-from models.windows import _NEVER, MISSING, Int64, _give, _take
+from models.kernels import fetched, inlined, kernel_in_place
+from models.windows import _NEVER, _USED, Float, Int64, _give, _take, with_room
 
 PER_SLOT = 4096
-_NEW, _AGG, _OLD = 0, 1, 2
-_USED = 1
+# heads, a row for each slot: words of 32-bit numbers (view `ends`: nodes, values in the window, values kept), the clock
+_NEW, _AGG, _OLD, _COUNT, _KEPT = 0, 1, 2, 3, 4
+_CLOCK, _HEAD = 3, 4
+# nodes, a row each: a word of 32-bit node numbers (view `links`: older, newer), bucket, time, value, slot
+_BUCKET, _TIME, _VALUE, _SLOT, _NODE = 1, 2, 3, 4, 5
 
 
-@kernel
-def _home(value: np.uint64, slot: int, mask: int) -> np.int64:
-    return np.int64(mix(value ^ (np.uint64(slot) * np.uint64(0x9E3779B97F4A7C15))) & np.uint64(mask))
+@inlined
+def _home(value: np.int64, slot: int, mask: int) -> np.int64:
+    spread = np.uint64(slot) * np.uint64(0x9E3779B97F4A7C15)
+    return np.int64(mix(np.uint64(value) ^ spread) & np.uint64(mask))
 
 
-@kernel
-def _lookup(index: Ints, node_value: Hashes, node_slot: Ints, value: np.uint64, slot: int) -> np.int64:
+@kernel_in_place
+def _lookup(index: Ints, nodes: Int64, value: np.int64, slot: int) -> np.int64:
     mask = index.shape[0] - 1
     at = _home(value, slot, mask)
     while index[at] >= 0:
         node = index[at]
-        if node_value[node] == value and node_slot[node] == slot:
+        if nodes[node, _VALUE] == value and nodes[node, _SLOT] == slot:
             return at
         at = (at + 1) & mask
     return at
 
 
-@kernel
-def _unindex(index: Ints, node_value: Hashes, node_slot: Ints, node: int) -> None:
+@kernel_in_place
+def _unindex(index: Ints, nodes: Int64, node: int) -> None:
     mask = index.shape[0] - 1
-    hole = _lookup(index, node_value, node_slot, node_value[node], node_slot[node])
+    hole = _lookup(index, nodes, nodes[node, _VALUE], nodes[node, _SLOT])
     probe = (hole + 1) & mask
     while index[probe] >= 0:
         other = index[probe]
-        home = _home(node_value[other], node_slot[other], mask)
+        home = _home(nodes[other, _VALUE], nodes[other, _SLOT], mask)
         if ((probe - home) & mask) >= ((probe - hole) & mask):
             index[hole] = other
             hole = probe
@@ -55,201 +58,241 @@ def _unindex(index: Ints, node_value: Hashes, node_slot: Ints, node: int) -> Non
     index[hole] = -1
 
 
-@kernel
-def _advance_distinct(
-    slots: Ints, fresh: Flags, buckets: Int64, times: Int64, values: Hashes, span: int, slack: int, per_slot: int,
-    ends: Ints, counts: Ints, clock: Int64, index: Ints,
-    node_bucket: Int64, node_time: Int64, node_value: Hashes, node_slot: Ints, links: Ints, pool: Int64,
-    out: Int64, gap: Int64,
-) -> None:  # fmt: skip
+@inlined
+def _fetched(slots: Ints, values: Hashes, heads: Int64, ends: Ints, nodes: Int64, index: Ints) -> np.int64:
+    """Read the slots, the values' places and the ends of the lists (see models.kernels.fetched)."""
+    read, mask = fetched(slots, heads), index.shape[0] - 1
+    for i in range(slots.shape[0]):
+        if slots[i] >= 0 and values[i] != np.uint64(0):
+            read ^= index[_home(np.int64(values[i]), slots[i], mask)]
     for i in range(slots.shape[0]):
         s = slots[i]
-        gap[i] = MISSING
-        if s < 0:
-            out[i] = MISSING
-            continue
-        if fresh[i]:
-            node = ends[s, _OLD]
-            while node >= 0:
-                after = links[node, 1]
-                _unindex(index, node_value, node_slot, node)
-                _give(pool, links, node)
-                node = after
-            ends[s, _NEW] = ends[s, _AGG] = ends[s, _OLD] = -1
-            counts[s, 0] = counts[s, 1] = 0
-            clock[s] = _NEVER
-        bucket = buckets[i]
-        if bucket > clock[s]:
-            clock[s] = bucket
-            node = ends[s, _AGG]
-            while node >= 0 and node_bucket[node] <= bucket - span:
-                counts[s, 0] -= 1
-                node = links[node, 1]
-            ends[s, _AGG] = node
-        now = clock[s]
-        # forget what is too old to be asked for, or too much
-        node = ends[s, _OLD]
-        while node >= 0 and (node_bucket[node] <= now - span - slack or counts[s, 1] >= per_slot):
-            after = links[node, 1]
-            if ends[s, _AGG] == node:
-                ends[s, _AGG] = after
-                counts[s, 0] -= 1
-            counts[s, 1] -= 1
-            _unindex(index, node_value, node_slot, node)
-            _give(pool, links, node)
-            node = after
+        if s >= 0:
+            for end in range(3):
+                if ends[s, end] >= 0:
+                    read ^= nodes[ends[s, end], _BUCKET]
+            if values[i] != np.uint64(0):
+                node = index[_home(np.int64(values[i]), s, mask)]
+                if node >= 0:
+                    read ^= nodes[node, _VALUE]
+    return read
+
+
+@inlined
+def _empty(s: int, heads: Int64, ends: Ints, nodes: Int64, links: Ints, index: Ints, pool: Int64) -> None:
+    node = ends[s, _OLD]
+    while node >= 0:
+        after = links[node, 1]
+        _unindex(index, nodes, node)
+        _give(pool, links, node)
+        node = after
+    ends[s, _NEW] = ends[s, _AGG] = ends[s, _OLD] = -1
+    ends[s, _COUNT] = ends[s, _KEPT] = 0
+    heads[s, _CLOCK] = _NEVER
+
+
+@inlined
+def _forget(
+    s: int, now: int, span: int, slack: int, per_slot: int, ends: Ints, nodes: Int64, links: Ints, index: Ints,
+    pool: Int64,
+) -> None:  # fmt: skip
+    """Forget what is too old to be asked for, or too much."""
+    node = ends[s, _OLD]
+    while node >= 0 and (nodes[node, _BUCKET] <= now - span - slack or ends[s, _KEPT] >= per_slot):
+        after = links[node, 1]
+        if ends[s, _AGG] == node:
+            ends[s, _AGG] = after
+            ends[s, _COUNT] -= 1
+        ends[s, _KEPT] -= 1
+        _unindex(index, nodes, node)
+        _give(pool, links, node)
+        node = after
+    ends[s, _OLD] = node
+    if node >= 0:
+        links[node, 0] = -1
+    else:
+        ends[s, _NEW] = -1
+
+
+@inlined
+def _unlink(s: int, node: np.int64, now: int, span: int, ends: Ints, nodes: Int64, links: Ints) -> None:
+    older, newer = links[node, 0], links[node, 1]
+    if nodes[node, _BUCKET] > now - span:
+        ends[s, _COUNT] -= 1
+    ends[s, _KEPT] -= 1
+    if ends[s, _AGG] == node:
+        ends[s, _AGG] = newer
+    if older >= 0:
+        links[older, 1] = newer
+    else:
+        ends[s, _OLD] = newer
+    if newer >= 0:
+        links[newer, 0] = older
+    else:
+        ends[s, _NEW] = older
+
+
+@inlined
+def _link(
+    s: int, node: np.int64, bucket: int, now: int, span: int, ends: Ints, nodes: Int64, links: Ints
+) -> None:
+    """Put a node in its place, behind all that are not newer."""
+    before = ends[s, _NEW]
+    while before >= 0 and nodes[before, _BUCKET] > bucket:
+        before = links[before, 0]
+    after = links[before, 1] if before >= 0 else ends[s, _OLD]
+    links[node, 0] = before
+    links[node, 1] = after
+    if before >= 0:
+        links[before, 1] = node
+    else:
         ends[s, _OLD] = node
-        if node >= 0:
-            links[node, 0] = -1
-        else:
-            ends[s, _NEW] = -1
-        value = values[i]
-        if value != np.uint64(0) and bucket > now - span - slack:
-            at = _lookup(index, node_value, node_slot, value, s)
-            node = index[at]
-            place = True
-            if node >= 0:
-                gap[i] = max(times[i] - node_time[node], 0)
-                if node_bucket[node] >= bucket:
-                    place = False
-                    node_time[node] = max(node_time[node], times[i])
-                else:  # unlink; it moves towards the newest end
-                    older, newer = links[node, 0], links[node, 1]
-                    if node_bucket[node] > now - span:
-                        counts[s, 0] -= 1
-                    counts[s, 1] -= 1
-                    if ends[s, _AGG] == node:
-                        ends[s, _AGG] = newer
-                    if older >= 0:
-                        links[older, 1] = newer
-                    else:
-                        ends[s, _OLD] = newer
-                    if newer >= 0:
-                        links[newer, 0] = older
-                    else:
-                        ends[s, _NEW] = older
-            else:
-                gap[i] = -1
-                node = _take(pool, links)
-                node_value[node] = value
-                node_slot[node] = s
-                index[at] = node
-            if place:
-                before = ends[s, _NEW]
-                while before >= 0 and node_bucket[before] > bucket:
-                    before = links[before, 0]
-                after = links[before, 1] if before >= 0 else ends[s, _OLD]
-                node_bucket[node] = bucket
-                node_time[node] = times[i]
-                links[node, 0] = before
-                links[node, 1] = after
-                if before >= 0:
-                    links[before, 1] = node
-                else:
-                    ends[s, _OLD] = node
-                if after >= 0:
-                    links[after, 0] = node
-                else:
-                    ends[s, _NEW] = node
-                counts[s, 1] += 1
-                if bucket > now - span:
-                    counts[s, 0] += 1
-                    if after == ends[s, _AGG]:
-                        ends[s, _AGG] = node
-        if bucket < now - slack:
-            out[i] = MISSING
-        else:
-            out[i] = counts[s, 0]
-            if bucket < now:
-                node = links[ends[s, _AGG], 0] if ends[s, _AGG] >= 0 else ends[s, _NEW]
-                while node >= 0 and node_bucket[node] > bucket - span:
-                    out[i] += 1
-                    node = links[node, 0]
+    if after >= 0:
+        links[after, 0] = node
+    else:
+        ends[s, _NEW] = node
+    ends[s, _KEPT] += 1
+    if bucket > now - span:
+        ends[s, _COUNT] += 1
+        if after == ends[s, _AGG]:
+            ends[s, _AGG] = node
 
 
-@kernel
-def _rebuild(index: Ints, node_value: Hashes, node_slot: Ints, ends: Ints, links: Ints) -> None:
-    for s in range(ends.shape[0]):
+@inlined
+def _saw(
+    s: int, value: np.int64, bucket: int, time: int, now: int, span: int, ends: Ints, nodes: Int64, links: Ints,
+    index: Ints, pool: Int64,
+) -> float:  # fmt: skip
+    """Note that a value was seen; ms since it was last, −1 when it is new."""
+    at = _lookup(index, nodes, value, s)
+    node, gap = np.int64(index[at]), -1.0
+    if node >= 0:
+        gap = np.float64(max(time - nodes[node, _TIME], 0))
+        if nodes[node, _BUCKET] >= bucket:
+            nodes[node, _TIME] = max(nodes[node, _TIME], time)
+            return gap
+        # It moves towards the newest end.
+        _unlink(s, node, now, span, ends, nodes, links)
+    else:
+        node = _take(pool, links)
+        nodes[node, _VALUE] = value
+        nodes[node, _SLOT] = s
+        index[at] = node
+    nodes[node, _BUCKET] = bucket
+    nodes[node, _TIME] = time
+    _link(s, node, bucket, now, span, ends, nodes, links)
+    return gap
+
+
+@kernel_in_place
+def _advance_distinct(
+    slots: Ints, fresh: Flags, buckets: Int64, times: Int64, values: Hashes, asks: Flags, span: int, slack: int,
+    per_slot: int, heads: Int64, ends: Ints, nodes: Int64, links: Ints, index: Ints, pool: Int64, out: Float,
+) -> np.int64:  # fmt: skip
+    m = 0
+    read = _fetched(slots, values, heads, ends, nodes, index)
+    for i in range(slots.shape[0]):
+        s = slots[i]
+        count, gap = np.nan, np.nan
+        if s >= 0:
+            if fresh[i]:
+                _empty(s, heads, ends, nodes, links, index, pool)
+            bucket = buckets[i]
+            if bucket > heads[s, _CLOCK]:
+                heads[s, _CLOCK] = bucket
+                node = ends[s, _AGG]
+                while node >= 0 and nodes[node, _BUCKET] <= bucket - span:
+                    ends[s, _COUNT] -= 1
+                    node = links[node, 1]
+                ends[s, _AGG] = node
+            now = heads[s, _CLOCK]
+            _forget(s, now, span, slack, per_slot, ends, nodes, links, index, pool)
+            if values[i] != np.uint64(0) and bucket > now - span - slack:
+                gap = _saw(
+                    s, np.int64(values[i]), bucket, times[i], now, span, ends, nodes, links, index, pool
+                )
+            if bucket >= now - slack:
+                seen = np.int64(ends[s, _COUNT])
+                if bucket < now:
+                    node = links[ends[s, _AGG], 0] if ends[s, _AGG] >= 0 else ends[s, _NEW]
+                    while node >= 0 and nodes[node, _BUCKET] > bucket - span:
+                        seen += 1
+                        node = links[node, 0]
+                count = np.float64(seen)
+        if asks[i]:
+            out[0, m] = count
+            out[1, m] = gap
+            m += 1
+    return read
+
+
+@kernel_in_place
+def _rebuild(index: Ints, heads: Int64, ends: Ints, nodes: Int64, links: Ints) -> None:
+    for s in range(heads.shape[0]):
         node = ends[s, _OLD]
         while node >= 0:
-            index[_lookup(index, node_value, node_slot, node_value[node], s)] = node
+            index[_lookup(index, nodes, nodes[node, _VALUE], s)] = node
             node = links[node, 1]
 
 
 class DistinctWindows:
-    """Distinct values of one column over one window, for each slot of an entity. span, slack in buckets."""
+    """Distinct values of one column over one window, for each slot of an entity. span, slack in buckets.
+
+    Memory: 32 bytes a slot, 48 a value kept.
+    """
 
     def __init__(self, span: int, slack: int, per_slot: int = PER_SLOT) -> None:
         self.span, self.slack, self.per_slot = span, slack, per_slot
-        self.ends: Ints = np.full((0, 3), -1, dtype=np.int32)
-        self.counts: Ints = np.zeros((0, 2), dtype=np.int32)
-        self.clock: Int64 = np.full(0, _NEVER, dtype=np.int64)
-        self.index: Ints = np.full(4096, -1, dtype=np.int32)
-        self.node_bucket: Int64 = np.zeros(1024, dtype=np.int64)
-        self.node_time: Int64 = np.zeros(1024, dtype=np.int64)
-        self.node_value: Hashes = np.zeros(1024, dtype=np.uint64)
-        self.node_slot: Ints = np.full(1024, -1, dtype=np.int32)
-        self.links: Ints = np.full((1024, 2), -1, dtype=np.int32)
+        self.heads: Int64 = np.zeros((0, _HEAD), dtype=np.int64)
+        self.nodes: Int64 = np.zeros((1024, _NODE), dtype=np.int64)
         self.pool: Int64 = np.array([-1, 0], dtype=np.int64)
+        self.index: Ints = np.full(4096, -1, dtype=np.int32)
+        self._room = 1024
 
     def advance(
-        self, slots: Ints, fresh: Flags, buckets: Int64, times: Int64, values: Hashes, size: int
-    ) -> tuple[Int64, Int64]:
-        """Add rows in order; values (n,) are hashes, 0 only asks.
+        self, slots: Ints, fresh: Flags, buckets: Int64, times: Int64, values: Hashes, asks: Flags, size: int
+    ) -> Float:
+        """Add n rows in order and answer those that ask; values (n,) are hashes, 0 only asks.
 
-        Returns (count of different values in the window, this row included; ms since this value was last seen by
-        this entity, −1 when it is new within window and slack, MISSING when there is no value).
+        Returns (2, n), the answers in order at the front: how many different values there are in the window, this row
+        included, NaN where there is no slot or the row comes later than `slack`; ms since this value was last seen by
+        this entity, −1 when it is new within window and slack, NaN when there is no value.
         """
-        self._reserve(size, slots.shape[0])
-        out = np.empty(slots.shape[0], dtype=np.int64)
-        gap = np.empty(slots.shape[0], dtype=np.int64)
+        n = len(slots)
+        self._room -= n
+        if self._room < 0 or size > len(self.heads):
+            self._reserve(size, n)
+        out = np.empty((2, n))
         _advance_distinct(
-            slots, fresh, buckets, times, values, self.span, self.slack, self.per_slot,
-            self.ends, self.counts, self.clock, self.index,
-            self.node_bucket, self.node_time, self.node_value, self.node_slot, self.links, self.pool, out, gap,
+            slots, fresh, buckets, times, values, asks, self.span, self.slack, self.per_slot, self.heads,
+            self.heads.view(np.int32), self.nodes, self.nodes.view(np.int32), self.index, self.pool, out,
         )  # fmt: skip
-        return out, gap
+        return out
 
     def _reserve(self, size: int, rows: int) -> None:
-        if self.ends.shape[0] < size:
-            self.ends = grown(self.ends, size, -1)
-            self.counts = grown(self.counts, size)
-            self.clock = grown(self.clock, size, _NEVER)
-        needed = int(self.pool[_USED]) + rows
-        have = self.node_bucket.shape[0]
-        if needed > have:
-            have = max(needed, have + have // 2)
-            self.node_bucket = grown(self.node_bucket, have)
-            self.node_time = grown(self.node_time, have)
-            self.node_value = grown(self.node_value, have)
-            self.node_slot = grown(self.node_slot, have, -1)
-            self.links = grown(self.links, have, -1)
-        if self.index.shape[0] < 2 * have:
-            self._reindex(2 * have)
+        have = self.heads.shape[0]
+        if have < size:
+            self.heads = grown(self.heads, size)
+            self.heads.view(np.int32)[have:, :_COUNT] = -1
+            self.heads[have:, _CLOCK] = _NEVER
+        self.nodes, self._room = with_room(self.nodes, self.pool, rows)
+        if self.index.shape[0] < 2 * self.nodes.shape[0]:
+            self._reindex(2 * self.nodes.shape[0])
 
     def _reindex(self, at_least: int) -> None:
         length = 4096
         while length < at_least:
             length *= 2
         self.index = np.full(length, -1, dtype=np.int32)
-        _rebuild(self.index, self.node_value, self.node_slot, self.ends, self.links)
+        _rebuild(self.index, self.heads, self.heads.view(np.int32), self.nodes, self.nodes.view(np.int32))
 
     def arrays(self) -> Arrays:
         """State for the checkpoint; the index is rebuilt."""
-        used = int(self.pool[_USED])
-        return {
-            "ends": self.ends, "counts": self.counts, "clock": self.clock, "node_bucket": self.node_bucket[:used],
-            "node_time": self.node_time[:used], "node_value": self.node_value[:used],
-            "node_slot": self.node_slot[:used], "links": self.links[:used], "pool": self.pool,
-        }  # fmt: skip
+        return {"heads": self.heads, "nodes": self.nodes[: int(self.pool[_USED])], "pool": self.pool}
 
     def restore(self, arrays: Arrays) -> None:
         """Take the state of a checkpoint."""
         for name, array in arrays.items():
-            setattr(self, name, np.array(array, dtype=getattr(self, name).dtype))
-        self._reindex(2 * self.node_bucket.shape[0])
-
-
-def column_or(values: npt.NDArray[np.int64], missing: float = np.nan) -> npt.NDArray[np.float64]:
-    """Window answers as a float column, MISSING → NaN."""
-    return np.where(values == MISSING, missing, values.astype(np.float64))
+            setattr(self, name, np.array(array, dtype=np.int64))
+        self._room = 0
+        self._reindex(2 * self.nodes.shape[0])

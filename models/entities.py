@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.hashing import Hashes, mix
-from models.kernels import kernel
+from models.kernels import inlined, kernel_in_place
 
 Ints = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.bool_]
@@ -23,7 +23,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 _USED, _OLDEST, _NEWEST, _EVICTED = 0, 1, 2, 3
 
 
-@kernel
+@kernel_in_place
 def _find(index: Ints, keys: Hashes, key: np.uint64) -> np.int64:
     mask = index.shape[0] - 1
     at = np.int64(mix(key) & np.uint64(mask))
@@ -34,7 +34,7 @@ def _find(index: Ints, keys: Hashes, key: np.uint64) -> np.int64:
         at = (at + 1) & mask
 
 
-@kernel
+@kernel_in_place
 def _remove(index: Ints, keys: Hashes, at: np.int64) -> None:
     """Backward-shift deletion (Knuth 6.4 R): leaves no tombstones, so probing never degrades."""
     mask = index.shape[0] - 1
@@ -49,7 +49,7 @@ def _remove(index: Ints, keys: Hashes, at: np.int64) -> None:
     index[hole] = -1
 
 
-@kernel
+@kernel_in_place
 def _touch(links: npt.NDArray[np.int32], state: npt.NDArray[np.int64], slot: int, linked: bool) -> None:
     if state[_NEWEST] == slot:
         return
@@ -70,11 +70,31 @@ def _touch(links: npt.NDArray[np.int32], state: npt.NDArray[np.int64], slot: int
     state[_NEWEST] = slot
 
 
-@kernel
+@inlined
+def _fetched(index: Ints, keys: Hashes, links: npt.NDArray[np.int32], rows: Hashes) -> np.int64:
+    """Read where the rows probably are, and their neighbours in the order of sight (see models.kernels.fetched)."""
+    read, mask = np.int64(0), np.uint64(index.shape[0] - 1)
+    for key in rows:
+        read ^= index[np.int64(mix(key) & mask)]
+    for key in rows:
+        slot = index[np.int64(mix(key) & mask)]
+        if slot >= 0:
+            read ^= np.int64(keys[slot]) ^ links[slot, 0]
+    for key in rows:
+        slot = index[np.int64(mix(key) & mask)]
+        if slot >= 0:
+            for side in range(2):
+                if links[slot, side] >= 0:
+                    read ^= links[links[slot, side], 0]
+    return read
+
+
+@kernel_in_place
 def _assign(
     index: Ints, keys: Hashes, links: npt.NDArray[np.int32], pinned: Flags, state: npt.NDArray[np.int64],
     limit: int, rows: Hashes, create: Flags, peek: Flags, slots: Ints, fresh: Flags,
-) -> None:  # fmt: skip
+) -> np.int64:  # fmt: skip
+    read = _fetched(index, keys, links, rows)
     for i in range(rows.shape[0]):
         key = rows[i]
         slots[i] = -1
@@ -109,6 +129,7 @@ def _assign(
         fresh[i] = True
         slots[i] = slot
         _touch(links, state, slot, linked)
+    return read
 
 
 class EntityTable:
@@ -209,7 +230,7 @@ class EntityTable:
         _reindex(self.index, self.keys, self.used)
 
 
-@kernel
+@kernel_in_place
 def _reindex(index: Ints, keys: Hashes, used: int) -> None:
     for slot in range(used):
         index[_find(index, keys, keys[slot])] = slot

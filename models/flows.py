@@ -18,7 +18,7 @@ import numpy as np
 from models.columns import Float
 from models.entities import Arrays, EntityTable, Flags, Ints, grown
 from models.hashing import Hashes
-from models.kernels import kernel
+from models.kernels import kernel_in_place
 from models.windows import Int64
 
 CREDITS, PASSES, STEPS = 8, 4, 64
@@ -29,13 +29,13 @@ PASSED_HOUR, FUNDED_HOUR, DWELL, PASSES_WEEK, PASSED_DAY, PAYERS_DAY, CYCLE, RET
 WIDTH = 9
 
 
-@kernel
+@kernel_in_place
 def _clear(s: int, count: Int64, passed: Int64, stamps: Ints) -> None:
     count[s] = passed[s] = 0
     stamps[s] += 1
 
 
-@kernel
+@kernel_in_place
 def _pass_through(
     a: int, t: int, x: int, moves: bool, count: Int64, times: Int64, units: Int64, rest: Int64, payer: Ints,
     stamp: Ints, passed: Int64, pass_times: Int64, out: Float,
@@ -88,7 +88,7 @@ def _pass_through(
         passed[a] += 1
 
 
-@kernel
+@kernel_in_place
 def _cycle(
     a: int, b: int, t: int, x: int, count: Int64, times: Int64, units: Int64, payer: Ints, stamp: Ints, stamps: Ints,
     walk: Int64, out: Float,
@@ -133,12 +133,11 @@ def _cycle(
         path[depth], tried[depth], latest[depth], least[depth] = p, 0, when, value
 
 
-@kernel
+@kernel_in_place
 def _advance(
     slots: Ints, fresh: Flags, t: Int64, usd: Int64, moves: Flags, count: Int64, times: Int64, units: Int64,
-    rest: Int64, payer: Ints, stamp: Ints, stamps: Ints, passed: Int64, pass_times: Int64, out: Float,
+    rest: Int64, payer: Ints, stamp: Ints, stamps: Ints, passed: Int64, pass_times: Int64, walk: Int64, out: Float,
 ) -> None:  # fmt: skip
-    walk = np.empty((4, HOPS), dtype=np.int64)
     for i in range(t.shape[0]):
         a, b = slots[2 * i], slots[2 * i + 1]
         if fresh[2 * i]:
@@ -174,6 +173,7 @@ class AccountFlows:
         self.payer: Ints = np.zeros((0, CREDITS), dtype=np.int32)
         self.stamp: Ints = np.zeros((0, CREDITS), dtype=np.int32)
         self.pass_times: Int64 = np.zeros((0, PASSES), dtype=np.int64)
+        self._walk = np.empty((4, HOPS), dtype=np.int64)
 
     def advance(self, payers: Hashes, payees: Hashes, times: Int64, units: Int64, moves: Flags) -> Float:
         """Answer for m payments in stream order and take them in; (m, WIDTH), NaN where there is no flow.
@@ -192,7 +192,7 @@ class AccountFlows:
         answers = np.full((at.shape[0], WIDTH), np.nan)
         _advance(
             slots, fresh, times[at], units[at], moves[at], self.count, self.times, self.units, self.rest, self.payer,
-            self.stamp, self.stamps, self.passed, self.pass_times, answers,
+            self.stamp, self.stamps, self.passed, self.pass_times, self._walk, answers,
         )  # fmt: skip
         out[at] = answers
         return out

@@ -22,7 +22,7 @@ from models.rules.pack import load_pack
 from models.serving import Snapshot
 from models.state import arrays_of, restore_into
 
-FORMAT = 8
+FORMAT = 9
 
 
 class Frozen(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,13 +13,13 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from models.kernels import kernel
+from models.kernels import kernel_in_place
 
 Hashes = npt.NDArray[np.uint64]
 _SEPARATOR = 0x1F
 
 
-@kernel
+@kernel_in_place
 def mix(value: np.uint64) -> np.uint64:
     """splitmix64's finish (Steele, Lea, Flood 2014): every input bit reaches every output bit."""
     h = value
@@ -31,7 +31,7 @@ def mix(value: np.uint64) -> np.uint64:
     return h
 
 
-@kernel
+@kernel_in_place
 def _hash_joined(data: npt.NDArray[np.uint8], out: Hashes) -> int:
     h = np.uint64(0xCBF29CE484222325)
     row = 0

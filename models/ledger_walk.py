@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from models.entities import Ints
 from models.hashing import Hashes, mix
-from models.kernels import kernel
+from models.kernels import kernel_in_place
 from models.windows import Int64
 
 # row kinds
@@ -25,7 +25,7 @@ NEXT, SETTLE, CLOCK = 0, 1, 2
 _SALT = 0x5851F42D4C957F2D
 
 
-@kernel
+@kernel_in_place
 def _slot_of(index: Int64, ids: Hashes, key: np.uint64, ring: int) -> np.int64:
     mask = index.shape[0] - 1
     at = np.int64(mix(key) & np.uint64(mask))
@@ -34,7 +34,7 @@ def _slot_of(index: Int64, ids: Hashes, key: np.uint64, ring: int) -> np.int64:
     return at
 
 
-@kernel
+@kernel_in_place
 def _forget(index: Int64, ids: Hashes, sequence: int, ring: int) -> None:
     at = _slot_of(index, ids, ids[sequence % ring], ring)
     if index[at] != sequence:
@@ -51,13 +51,13 @@ def _forget(index: Int64, ids: Hashes, sequence: int, ring: int) -> None:
     index[hole] = -1
 
 
-@kernel
+@kernel_in_place
 def kept(key: np.uint64, rate: float) -> np.bool_:
     """True for the share `rate` of identities, chosen by hash."""
     return np.float64(mix(key ^ np.uint64(_SALT)) >> np.uint64(11)) * 2.0**-53 < rate
 
 
-@kernel
+@kernel_in_place
 def _meaning(outcome: int) -> int:
     if outcome == _FRAUD:
         return FRAUD
@@ -66,7 +66,7 @@ def _meaning(outcome: int) -> int:
     return UNKNOWN
 
 
-@kernel
+@kernel_in_place
 def _hand_out(
     outcomes: Int64, owners: Hashes, told: int, sequence: int, before: int, after: int, i: int,
     ring_received: Int64, ring_entities: Hashes, clock: int,
@@ -82,7 +82,7 @@ def _hand_out(
         owners[told, e] = ring_entities[row, e]
 
 
-@kernel
+@kernel_in_place
 def walk(
     kinds: npt.NDArray[np.int8], ids: Hashes, contents: Hashes, received: Int64, entities: Hashes,
     fraud: npt.NDArray[np.int8], no_outcome: npt.NDArray[np.bool_], settle_after: int, rate: float,
@@ -200,7 +200,7 @@ def walk(
     return found, told
 
 
-@kernel
+@kernel_in_place
 def fill(index: Int64, ids: Hashes, sequence: int) -> None:
     ring = ids.shape[0]
     for k in range(max(0, sequence - ring), sequence):
@@ -208,7 +208,7 @@ def fill(index: Int64, ids: Hashes, sequence: int) -> None:
         index[at] = k
 
 
-@kernel
+@kernel_in_place
 def close(sequences: Int64, outcome: npt.NDArray[np.int8]) -> None:
     """These transactions have no outcome of their own, unless a label told one already."""
     ring = outcome.shape[0]

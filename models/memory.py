@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.entities import Arrays, Flags, Ints, grown
-from models.kernels import kernel
+from models.kernels import fetched, kernel_in_place
 from models.windows import Int64
 
 Float = npt.NDArray[np.float64]
@@ -34,45 +34,49 @@ _LEAST_SPREAD_USD = 0.01
 _DAY_MS = 86_400_000.0
 
 
-@kernel
+@kernel_in_place
 def faded(value: float, age_ms: float, half_life_ms: float) -> float:
     """What is left of a value after some time."""
     return value * math.exp2(-max(age_ms, 0.0) / half_life_ms)
 
 
-@kernel
+@kernel_in_place
 def typical_spread(mean: float, variance: float, seen: float) -> float:
     """Deviation around the typical amount after so many payments, as DEVIATE divides by it."""
     prior = (_PRIOR_SPREAD * mean) ** 2 * _PRIOR_PAYMENTS
     return max(math.sqrt((variance * seen + prior) / (seen + _PRIOR_PAYMENTS)), _LEAST_SPREAD_USD)
 
 
-@kernel
+@kernel_in_place
 def _profile(
-    slots: Ints, fresh: Flags, pay: Flags, times: Int64, usd: Float, place: Int64, state: Float, out: Float
-) -> None:
+    slots: Ints, fresh: Flags, pay: Flags, times: Int64, usd: Float, place: Int64, state: Float, words: Int64,
+    answers: Float,
+) -> np.int64:  # fmt: skip
+    read, m = fetched(slots, words), -1
     for i in range(slots.shape[0]):
         s = slots[i]
-        if s < 0:
-            out[i, :] = np.nan
-            continue
-        if fresh[i]:
+        if s >= 0 and fresh[i]:
             state[s, :] = 0.0
             state[s, FIRST] = state[s, LAST] = state[s, PLACE] = state[s, UNUSUAL_LAST] = np.nan
+        if not pay[i]:
+            continue
+        m += 1
+        out = answers[m]
+        if s < 0:
+            out[:] = np.nan
+            continue
         t = np.float64(times[i])
         seen = state[s, COUNT]
         for c in range(PROFILE_WIDTH):
-            out[i, c] = state[s, c]
+            out[c] = state[s, c]
         if seen > 0.0:
             age = t - state[s, LAST]
-            out[i, UNUSUAL_WEEK] = faded(state[s, UNUSUAL_WEEK], age, 7.0 * _DAY_MS)
-            out[i, UNUSUAL_DAYS] = faded(state[s, UNUSUAL_DAYS], age, 2.0 * _DAY_MS)
+            out[UNUSUAL_WEEK] = faded(state[s, UNUSUAL_WEEK], age, 7.0 * _DAY_MS)
+            out[UNUSUAL_DAYS] = faded(state[s, UNUSUAL_DAYS], age, 2.0 * _DAY_MS)
         spread = typical_spread(state[s, TYPICAL], state[s, TYPICAL_VAR], seen)
         deviate = (usd[i] - state[s, TYPICAL]) / spread if seen > 0.0 else np.nan
-        out[i, DEVIATE] = deviate
-        if not pay[i]:
-            continue
-        state[s, UNUSUAL_WEEK], state[s, UNUSUAL_DAYS] = out[i, UNUSUAL_WEEK], out[i, UNUSUAL_DAYS]
+        out[DEVIATE] = deviate
+        state[s, UNUSUAL_WEEK], state[s, UNUSUAL_DAYS] = out[UNUSUAL_WEEK], out[UNUSUAL_DAYS]
         n = seen + 1.0
         if n == 1.0:
             state[s, FIRST] = state[s, LAST] = t
@@ -97,9 +101,10 @@ def _profile(
             state[s, UNUSUAL_WEEK] += 1.0
             state[s, UNUSUAL_DAYS] += 1.0
             state[s, UNUSUAL_LAST] = t
+    return read
 
 
-@kernel
+@kernel_in_place
 def _last_times(slots: Ints, fresh: Flags, kinds: Ints, times: Int64, state: Int64, out: Float) -> None:
     for i in range(slots.shape[0]):
         s = slots[i]
@@ -114,7 +119,7 @@ def _last_times(slots: Ints, fresh: Flags, kinds: Ints, times: Int64, state: Int
             state[s, kinds[i]] = times[i]
 
 
-@kernel
+@kernel_in_place
 def _hours(slots: Ints, fresh: Flags, hour: Float, state: npt.NDArray[np.float32], out: Float) -> None:
     for i in range(slots.shape[0]):
         s = slots[i]
@@ -148,14 +153,15 @@ class Profiles:
     def advance(
         self, slots: Ints, fresh: Flags, pay: Flags, times: Int64, usd: Float, place: Int64, size: int
     ) -> Float:
-        """State before each row and DEVIATE, (n, PROFILE_WIDTH + 1); only rows with `pay` are added.
+        """State before each of the m rows with `pay`, which is then added, and DEVIATE: (m, PROFILE_WIDTH + 1).
 
         place (n,): models.places.place_code.
         """
         if self.state.shape[0] < size:
             self.state = grown(self.state, size)
-        out = np.empty((slots.shape[0], PROFILE_WIDTH + 1))
-        _profile(slots, fresh, pay, times, usd, place, self.state, out)
+        out = np.empty((np.count_nonzero(pay), PROFILE_WIDTH + 1))
+        words = self.state.view(np.int64)
+        _profile(slots, fresh, pay, times, usd, place, self.state, words, out)
         return out
 
     def arrays(self) -> Arrays:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from models.clear_data import LARGE
 from models.entities import Flags
 from models.events import AnyEvent, Behaviour, Heartbeat, Label, Transaction
-from models.kernels import kernel
+from models.kernels import kernel_in_place
 from models.windows import Int64
 
 Bytes = npt.NDArray[np.uint8]
@@ -28,12 +28,12 @@ _MOST_VERSION, _TOKEN, _FIRST_PART = 9, 32, 27
 _DOT, _UNDERSCORE = 46, 95
 
 
-@kernel
+@kernel_in_place
 def _is_digit_or_gap(byte: int) -> bool:
     return 48 <= byte <= 57 or byte == 32 or byte == 45
 
 
-@kernel
+@kernel_in_place
 def _follows(data: Bytes, mark: Bytes, at: int, first: int) -> bool:
     """Does `mark` stand before `at`, and not before `first`?"""
     start = at - mark.shape[0]
@@ -45,7 +45,7 @@ def _follows(data: Bytes, mark: Bytes, at: int, first: int) -> bool:
     return bool(same == mark.shape[0])
 
 
-@kernel
+@kernel_in_place
 def _only_times(data: Bytes, first: int, last: int, event_time: Bytes, received_at: Bytes) -> bool:
     """Are the two times the only runs of _RUN digits or gaps in this line, and no longer than that?"""
     paid, received = 0, 0
@@ -73,7 +73,7 @@ def _only_times(data: Bytes, first: int, last: int, event_time: Bytes, received_
     return paid == 1 and received == 1
 
 
-@kernel
+@kernel_in_place
 def _numbers(data: Bytes, lengths: Int64, event_time: Bytes, received_at: Bytes, ordinary: Flags) -> None:
     first = 0
     for i in range(lengths.shape[0]):
@@ -82,7 +82,7 @@ def _numbers(data: Bytes, lengths: Int64, event_time: Bytes, received_at: Bytes,
         first = last
 
 
-@kernel
+@kernel_in_place
 def _is_content(data: Bytes, first: int, last: int, mark: Bytes) -> bool:
     """The form models.clear_data.CONTENT_FORM."""
     digits, token = first + mark.shape[0], last - _TOKEN
@@ -96,7 +96,7 @@ def _is_content(data: Bytes, first: int, last: int, mark: Bytes) -> bool:
     return others == 0 and data[token - 1] == _UNDERSCORE
 
 
-@kernel
+@kernel_in_place
 def _is_envelope(data: Bytes, first: int, last: int, mark: Bytes) -> bool:
     """The form models.clear_data.is_envelope."""
     if last - first < _FIRST_PART + 1 or not _follows(data, mark, first + mark.shape[0], first):
@@ -114,7 +114,7 @@ def _is_envelope(data: Bytes, first: int, last: int, mark: Bytes) -> bool:
     return others == 0 and dots == 3 and early == 0 and data[first + _FIRST_PART] == _DOT
 
 
-@kernel
+@kernel_in_place
 def _forms(data: Bytes, lengths: Int64, envelopes: bool, mark: Bytes, ordinary: Flags) -> None:
     """Texts behind one another; an empty one is in order."""
     first = 0

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.entities import Arrays, Flags, Ints, grown
-from models.kernels import kernel
+from models.kernels import fetched, kernel_in_place
 from models.ledger_walk import AFTER, BEFORE, FRAUD, KNOWN_AT, RECEIVED, UNKNOWN
 from models.memory import UNUSUAL, faded
 from models.windows import Int64
@@ -31,14 +31,14 @@ _WEEK, _MONTH = 7.0 * 86_400_000.0, 30.0 * 86_400_000.0
 _RECENT, _LONG = 0.4, 0.1
 
 
-@kernel
+@kernel_in_place
 def _clear(state: Float, s: int) -> None:
     state[s, :] = 0.0
     state[s, LAST_FRAUD] = state[s, FIRST_FRAUD] = state[s, LAST_GOOD] = state[s, LAST_DEVIATE] = np.nan
     state[s, LAST_PLAIN] = state[s, FIRST_PLAIN] = state[s, AT] = np.nan
 
 
-@kernel
+@kernel_in_place
 def _fade(state: Float, s: int, now: float) -> None:
     age = now - state[s, AT]
     if age > 0.0:
@@ -50,7 +50,7 @@ def _fade(state: Float, s: int, now: float) -> None:
         state[s, AT] = now
 
 
-@kernel
+@kernel_in_place
 def _run(state: Float, s: int, last: int, first: int, run: int, good: int, paid: float) -> None:
     """A fraud joins the run, or begins one."""
     if state[s, run] == 0.0:
@@ -63,7 +63,7 @@ def _run(state: Float, s: int, last: int, first: int, run: int, good: int, paid:
     state[s, good] = 0.0
 
 
-@kernel
+@kernel_in_place
 def _ended(state: Float, s: int, last: int, run: int, good: int, paid: float) -> None:
     """A good payment after the last fraud ends the run."""
     if not paid <= state[s, last]:
@@ -71,14 +71,14 @@ def _ended(state: Float, s: int, last: int, run: int, good: int, paid: float) ->
         state[s, good] += 1.0
 
 
-@kernel
+@kernel_in_place
 def _taken_back(state: Float, s: int, last: int, first: int, run: int) -> None:
     state[s, run] = max(state[s, run] - 1.0, 0.0)
     if state[s, run] == 0.0:
         state[s, last] = state[s, first] = np.nan
 
 
-@kernel
+@kernel_in_place
 def _apply(
     state: Float, s: int, before: int, after: int, paid: float, known_at: float, deviate: float
 ) -> None:
@@ -113,14 +113,15 @@ def _apply(
         state[s, LAST_GOOD] = paid
 
 
-@kernel
+@kernel_in_place
 def _advance(
     slots: Ints, fresh: Flags, pay: Flags, times: Int64, at: Int64, owners: Ints, outcomes: Int64, deviates: Float,
-    state: Float, out: Float,
-) -> None:  # fmt: skip
-    n, m, k = slots.shape[0], at.shape[0], 0
+    state: Float, words: Int64, answers: Float,
+) -> np.int64:  # fmt: skip
+    n, known, k, m = slots.shape[0], at.shape[0], 0, -1
+    read = fetched(slots, words)
     for i in range(n + 1):
-        while k < m and at[k] <= i:
+        while k < known and at[k] <= i:
             if owners[k] >= 0:
                 _apply(
                     state, owners[k], outcomes[k, BEFORE], outcomes[k, AFTER], np.float64(outcomes[k, RECEIVED]),
@@ -130,15 +131,18 @@ def _advance(
         if i == n:
             break
         s = slots[i]
-        if s < 0:
-            out[i, :] = np.nan
-            continue
-        if fresh[i]:
+        if s >= 0 and fresh[i]:
             _clear(state, s)
-        if pay[i]:
-            _fade(state, s, np.float64(times[i]))
-            for c in range(WIDTH):
-                out[i, c] = state[s, c]
+        if not pay[i]:
+            continue
+        m += 1
+        if s < 0:
+            answers[m, :] = np.nan
+            continue
+        _fade(state, s, np.float64(times[i]))
+        for c in range(WIDTH):
+            answers[m, c] = state[s, c]
+    return read
 
 
 class Outcomes:
@@ -151,15 +155,16 @@ class Outcomes:
         self, slots: Ints, fresh: Flags, pay: Flags, times: Int64, at: Int64, owners: Ints, outcomes: Int64,
         deviates: Float, size: int,
     ) -> Float:  # fmt: skip
-        """State before each payment, (n, WIDTH).
+        """State before each of the m payments, (m, WIDTH).
 
         at (k,): the row before which each outcome (k, 6; models.ledger.Walk) is taken in; owners (k,): its slot, −1
         where it is forgotten; deviates (k,): how far the amount was from the payer's typical one.
         """
         if self.state.shape[0] < size:
             self.state = grown(self.state, size)
-        out = np.empty((slots.shape[0], WIDTH))
-        _advance(slots, fresh, pay, times, at, owners, outcomes, deviates, self.state, out)
+        out = np.empty((np.count_nonzero(pay), WIDTH))
+        words = self.state.view(np.int64)
+        _advance(slots, fresh, pay, times, at, owners, outcomes, deviates, self.state, words, out)
         return out
 
     def arrays(self) -> Arrays:

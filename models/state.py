@@ -11,7 +11,7 @@ from collections.abc import Collection
 import numpy as np
 
 from models.columns import ENTITIES, Float
-from models.distinct import DistinctWindows, column_or
+from models.distinct import DistinctWindows
 from models.entities import Arrays, EntityTable, Flags, Ints
 from models.facts import Facts
 from models.hashing import Hashes, hash_texts
@@ -19,11 +19,11 @@ from models.ledger_walk import LABEL, PAY
 from models.memory import DEVIATE, PLACE, Hours, LastTimes, Profiles
 from models.outcomes import Outcomes
 from models.places import distance_km, place_of
-from models.view import ACTS, DISTINCT, OUTCOMES, PROFILED, SUMS, View
-from models.windows import Int64, SumWindows, shape_of
+from models.view import ACTS, DISTINCT, OUTCOMES, PROFILED, SERIES, SUMS, View
+from models.windows import Int64, SumWindows, bucket_ms, shape_of
 
 _COLUMN_OF = {name: index for index, name in enumerate(ENTITIES)}
-
+_SERIES = {name: index for index, name in enumerate(SERIES)}
 
 Part = EntityTable | SumWindows | DistinctWindows | Profiles | Outcomes | LastTimes | Hours
 
@@ -41,8 +41,12 @@ class Placed:
         self.fresh: dict[str, Flags] = {}
         self.owners: dict[str, Ints] = {}
         self.sizes: dict[str, int] = {}
-        self.pay = facts.pay
+        self.pay, self.asks = facts.pay, self.rows.kinds == PAY
         self._buckets: dict[int, Int64] = {}
+
+    def at(self, entity: str, length: int) -> tuple[Ints, Flags, Int64]:
+        """Slots of the rows, which of them begin anew, and bucket numbers for a bucket length in ms."""
+        return self.slots[entity], self.fresh[entity], self.buckets(length)
 
     def buckets(self, length: int) -> Int64:
         """Bucket numbers of the rows' times for a bucket length in ms."""
@@ -58,7 +62,7 @@ class EntityState:
     def __init__(self, capacities: dict[str, int], entities: Collection[str] = ENTITIES) -> None:
         self.tables = {name: EntityTable(capacities[name]) for name in ENTITIES if name in entities}
         self.sums = {
-            key: SumWindows(len(series), *shape_of(key[1])[1:])
+            key: SumWindows([_SERIES[name] for name in series], *shape_of(key[1])[1:])
             for key, series in SUMS.items()
             if key[0] in entities
         }
@@ -98,42 +102,34 @@ class EntityState:
 
         deltas (n,): fraud count changes of label rows. The view's columns stay empty.
         """
-        rows, pay, sizes = placed.rows, placed.pay, placed.sizes
-        series = {**placed.facts.series, "fraud": deltas.astype(np.int64)}
+        rows, sizes, asks = placed.rows, placed.sizes, placed.asks
+        values = np.empty((rows.kinds.shape[0], len(SERIES)), dtype=np.int64)
+        for name, column in _SERIES.items():
+            values[:, column] = deltas if name == "fraud" else placed.facts.series[name]
+        m = placed.pay.shape[0]
         sums: dict[tuple[str, int, str], Float] = {}
         for (entity, window), group in self.sums.items():
-            names = SUMS[entity, window]
-            values = np.stack([series[name] for name in names], axis=1, dtype=np.int64)
-            out = group.advance(
-                placed.slots[entity],
-                placed.fresh[entity],
-                placed.buckets(shape_of(window)[0]),
-                values,
-                sizes[entity],
-            )[pay]
-            for index, name in enumerate(names):
-                sums[entity, window, name] = column_or(out[:, index])
+            out = group.advance(*placed.at(entity, bucket_ms(window)), values, asks, sizes[entity])
+            for name, answers in zip(SUMS[entity, window], out[:, :m], strict=True):
+                sums[entity, window, name] = answers
         counted = _counted(placed)
         distinct, gaps = {}, {}
-        for (entity, window, what), windows in self.distinct.items():
-            count, gap = windows.advance(
-                placed.slots[entity], placed.fresh[entity], placed.buckets(shape_of(window)[0]), rows.times,
-                counted[what], sizes[entity],
-            )  # fmt: skip
-            distinct[entity, window, what] = column_or(count[pay])
-            gaps[entity, window, what] = np.where(
-                gap[pay] > 0, column_or(gap[pay]) / 1000.0, column_or(gap[pay])
-            )
-        return self._remember(placed, View(rows.times[pay], sums, distinct, gaps, {}, {}, {}))
+        for key, windows in self.distinct.items():
+            entity, window, what = key
+            at = placed.at(entity, bucket_ms(window))
+            out = windows.advance(*at, rows.times, counted[what], asks, sizes[entity])[:, :m]
+            distinct[key], gap = out
+            gaps[key] = np.where(gap > 0, gap / 1000.0, gap)
+        return self._remember(placed, View(rows.times[placed.pay], sums, distinct, gaps, {}, {}, {}))
 
     def _remember(self, placed: Placed, view: View) -> View:
         facts, rows, pay = placed.facts, placed.rows, placed.pay
         profiles = {}
         for name, memory in self.profiles.items():
             profiles[name] = memory.advance(
-                placed.slots[name], placed.fresh[name], rows.kinds == PAY, rows.times, facts.usd, facts.here,
+                placed.slots[name], placed.fresh[name], placed.asks, rows.times, facts.usd, facts.here,
                 placed.sizes[name],
-            )[pay]  # fmt: skip
+            )  # fmt: skip
         view = view._replace(profiles=profiles)
         if "card" in profiles:
             view = view._replace(travel_km=_travel(profiles["card"][:, PLACE], facts.here[pay]))
@@ -151,9 +147,9 @@ class EntityState:
         rows = placed.rows
         recalled = {
             name: memory.advance(
-                placed.slots[name], placed.fresh[name], rows.kinds == PAY, rows.times, placed.before,
+                placed.slots[name], placed.fresh[name], placed.asks, rows.times, placed.before,
                 placed.owners[name], placed.outcomes, deviates, placed.sizes[name],
-            )[placed.pay]
+            )
             for name, memory in self.outcomes.items()
         }  # fmt: skip
         return view._replace(outcomes=recalled)
@@ -184,9 +180,8 @@ class EntityState:
 
 def _counted(placed: Placed) -> dict[str, Hashes]:
     """Hashes of what distinct windows count; only transactions are counted."""
-    is_pay = placed.rows.kinds == PAY
     counted = {
-        name: np.where(is_pay, placed.rows.entities[:, index], np.uint64(0))
+        name: np.where(placed.asks, placed.rows.entities[:, index], np.uint64(0))
         for name, index in _COLUMN_OF.items()
     }
     counted["ship"] = placed.facts.ship

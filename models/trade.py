@@ -20,7 +20,7 @@ from models.columns import Float
 from models.entities import Arrays, EntityTable, Flags, Ints, grown
 from models.events import Documents
 from models.hashing import Hashes
-from models.kernels import kernel
+from models.kernels import kernel_in_place
 
 ENOUGH, REACH, MEMORY = 20, 3.0, 500
 """Orders of the goods from which on a price is judged; see the module's docstring."""
@@ -31,7 +31,7 @@ WIDTH = 5
 _HEADING, _SUBHEADING = 4, 6
 
 
-@kernel
+@kernel_in_place
 def _prices(slots: Ints, fresh: Flags, logs: Float, state: Float, out: Float) -> None:
     for i in range(slots.shape[0]):
         s = slots[i]

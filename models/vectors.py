@@ -21,7 +21,7 @@ from models.columns import Float
 from models.entities import Arrays, Flags, grown
 from models.errors import SnapshotError
 from models.hashing import Hashes, mix
-from models.kernels import kernel
+from models.kernels import kernel_in_place
 from models.windows import Int64
 
 MAX_BATCH = 4096
@@ -55,20 +55,20 @@ class Kept(NamedTuple):
     actor: int = UNDESCRIBED
 
 
-@kernel
+@kernel_in_place
 def chosen(key: np.uint64, share: float) -> np.bool_:
     """True for the share of identities, by hash; the chosen of a smaller share are among those of a larger one."""
     return np.float64(mix(key ^ np.uint64(_SALT)) >> np.uint64(11)) * 2.0**-53 < share
 
 
-@kernel
+@kernel_in_place
 def choose(keys: Hashes, share: float, out: Flags) -> None:
     """`chosen` for each key (n,), into out (n,)."""
     for i in range(keys.shape[0]):
         out[i] = chosen(keys[i], share)
 
 
-@kernel
+@kernel_in_place
 def _place(
     sequences: Int64, keys: Hashes, settled: Int64, room: int, places: Int64, owners: Int64,
     shares: npt.NDArray[np.float32], state: Int64, share: Float, out: Int64,

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.columns import ENTITIES, Column, Float, Interner
-from models.distinct import DistinctWindows, column_or
+from models.distinct import DistinctWindows
 from models.facts import Facts
 from models.hashing import Hashes, hash_texts
 from models.places import civil_buckets
@@ -53,7 +53,7 @@ class Velocities:
             self.specs[name] = spec
             _, span, slack = (1, 1, 1) if spec.calendar else shape_of(spec.window_ms)
             self.windows[name] = (
-                DistinctWindows(span, slack) if spec.agg == "distinct" else SumWindows(2, span, slack)
+                DistinctWindows(span, slack) if spec.agg == "distinct" else SumWindows((0, 1), span, slack)
             )
             self.since[name] = now
             if spec.where is not None:
@@ -90,24 +90,13 @@ class Velocities:
             at = placed.slots[spec.entity], placed.fresh[spec.entity], self._buckets(placed, spec)
             size, windows = placed.sizes[spec.entity], self.windows[name]
             if isinstance(windows, DistinctWindows):
-                count, _ = windows.advance(*at, times, asked[name], size)
-                value = column_or(count[pay])
+                value = windows.advance(*at, times, asked[name], placed.asks, size)[0, : len(pay)]
             else:
-                value = self._summed(windows.advance(*at, asked[name], size)[pay], spec)
+                value = _summed(windows.advance(*at, asked[name], placed.asks, size)[:, : len(pay)], spec)
             began = self.since[name]
             if began:
                 value = np.where(times[pay] >= began + spec.window_ms, value, np.nan)
             out[name] = value
-        return out
-
-    def _summed(self, totals: Int64, spec: VelocitySpec) -> Float:
-        count, total = column_or(totals[:, 0]), column_or(totals[:, 1]) / _SCALE
-        if spec.agg == "count":
-            return count
-        if spec.agg == "sum":
-            return total
-        out = np.full(count.shape[0], np.nan)
-        np.divide(total, count, out=out, where=count > 0)
         return out
 
     def _buckets(self, placed: Placed, spec: VelocitySpec) -> Int64:
@@ -128,6 +117,18 @@ class Velocities:
                 self._hashes = hash_texts(self._interner.texts())
             counted[facts.pay[codes >= 0]] = self._hashes[codes[codes >= 0]]
         return counted
+
+
+def _summed(totals: Float, spec: VelocitySpec) -> Float:
+    count: Float = totals[0]
+    total: Float = totals[1] / _SCALE
+    if spec.agg == "count":
+        return count
+    if spec.agg == "sum":
+        return total
+    out = np.full(count.shape[0], np.nan)
+    np.divide(total, count, out=out, where=count > 0)
+    return out
 
 
 def _amounts(pay: Int64, columns: Mapping[str, Column], spec: VelocitySpec, taken: np.ndarray) -> Int64:
