@@ -23,6 +23,7 @@ CATALOGUE: tuple[Feature, ...] = (*BUYER, *PLACE, *PAYEE)
 NAMES: tuple[str, ...] = tuple(feature.name for feature in CATALOGUE)
 BY_NAME: dict[str, Feature] = {feature.name: feature for feature in CATALOGUE}
 INDEX: dict[str, int] = {name: index for index, name in enumerate(NAMES)}
+_CAPS = np.array([np.inf if feature.cap is None else feature.cap for feature in CATALOGUE])
 RULE_KINDS: dict[str, Kind] = {
     f.name: "flag" if f.unit == "flag" else "number" for f in (*CATALOGUE, *SIGNALS)
 }
@@ -39,13 +40,14 @@ def matrix(view: View, attributes: Sequence[str] = ()) -> Float:
 
     attributes: names of the view's columns that follow the catalogue, as `names_with` gives them.
     """
-    out = np.empty((view.times.shape[0], len(CATALOGUE) + len(attributes)), dtype=np.float64)
+    out = np.empty((len(CATALOGUE) + len(attributes), view.times.shape[0]))
     for place, name in enumerate(attributes, len(CATALOGUE)):
-        out[:, place] = view.columns[name]
+        out[place] = view.columns[name]
     with np.errstate(invalid="ignore", divide="ignore"):
         for index, feature in enumerate(CATALOGUE):
-            out[:, index] = feature.formula(view)
-    return out
+            out[index] = feature.formula(view)
+    # Formulas give columns, models and reasons read rows.
+    return np.ascontiguousarray(out.T)
 
 
 def signals(view: View) -> dict[str, Float]:
@@ -55,8 +57,7 @@ def signals(view: View) -> dict[str, Float]:
 
 def for_models(rows: Float) -> Float:
     """The matrix as models see it: growing quantities held at their cap. A copy."""
-    out = rows.copy()
-    for index, feature in enumerate(CATALOGUE):
-        if feature.cap is not None:
-            np.minimum(out[:, index], feature.cap, out=out[:, index])
-    return out
+    caps = np.full(rows.shape[1], np.inf)
+    caps[: len(_CAPS)] = _CAPS
+    held: Float = np.minimum(rows, caps)
+    return held

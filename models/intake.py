@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import cast
 
 import msgspec
 import numpy as np
@@ -121,11 +122,12 @@ def _decoded(items: Sequence[Item], counters: Counters) -> list[AnyEvent | DeadL
 
 def _doubtful(items: Sequence[Item], found: Sequence[AnyEvent | DeadLetter]) -> list[int]:
     """Places of events that came as lines and are to be looked at one by one."""
-    at: Sequence[int] = range(len(items))
     lines = [item.line for item in items]
-    if None in lines or DeadLetter in set(map(type, found)):
-        at = [i for i in at if lines[i] is not None and not isinstance(found[i], DeadLetter)]
-    plain = ordinary([lines[i] or b"" for i in at], [found[i] for i in at])  # type: ignore[misc]
+    if None not in lines and DeadLetter not in set(map(type, found)):
+        plain = ordinary(cast(list[bytes], lines), cast(Sequence[AnyEvent], found))
+        return np.flatnonzero(~plain).tolist()
+    at = [i for i, line in enumerate(lines) if line is not None and not isinstance(found[i], DeadLetter)]
+    plain = ordinary([lines[i] or b"" for i in at], [cast(AnyEvent, found[i]) for i in at])
     return [at[k] for k in np.flatnonzero(~plain).tolist()]
 
 

@@ -18,7 +18,7 @@ from models.hashing import Hashes, hash_texts
 from models.ledger_walk import LABEL, PAY
 from models.memory import DEVIATE, PLACE, Hours, LastTimes, Profiles
 from models.outcomes import Outcomes
-from models.places import distance_km, place_of
+from models.places import civil_buckets, distance_km, place_of
 from models.view import ACTS, DISTINCT, OUTCOMES, PROFILED, SERIES, SUMS, View
 from models.windows import Int64, SumWindows, bucket_ms, shape_of
 
@@ -43,6 +43,7 @@ class Placed:
         self.sizes: dict[str, int] = {}
         self.pay, self.asks = facts.pay, self.rows.kinds == PAY
         self._buckets: dict[int, Int64] = {}
+        self._civil: dict[tuple[str, str], Int64] = {}
 
     def at(self, entity: str, length: int) -> tuple[Ints, Flags, Int64]:
         """Slots of the rows, which of them begin anew, and bucket numbers for a bucket length in ms."""
@@ -53,6 +54,13 @@ class Placed:
         found = self._buckets.get(length)
         if found is None:
             found = self._buckets[length] = self.rows.times if length == 1 else self.rows.times // length
+        return found
+
+    def civil(self, period: str, zone: str) -> Int64:
+        """Numbers of the rows' civil days, months or years in a zone."""
+        found = self._civil.get((period, zone))
+        if found is None:
+            found = self._civil[period, zone] = civil_buckets(self.rows.times, period, zone)
         return found
 
 

@@ -16,7 +16,6 @@ from models.columns import ENTITIES, Column, Float, Interner
 from models.distinct import DistinctWindows
 from models.facts import Facts
 from models.hashing import Hashes, hash_texts
-from models.places import civil_buckets
 from models.rules.compile import Predicate, compile_expression
 from models.rules.velocity import VelocitySpec
 from models.state import Placed
@@ -70,10 +69,11 @@ class Velocities:
         """What each row adds to the velocities, by column, as in Facts. columns: one element a payment, in order."""
         n, pay = facts.usd.shape[0], facts.pay
         asked: dict[str, npt.NDArray[Any]] = {}
+        with np.errstate(all="ignore"):
+            holds = {name: where.holds(columns) for name, where in self._where.items()}
         for name, spec in self.specs.items():
-            where = self._where.get(name)
             taken = np.zeros(n, dtype=np.bool_)
-            taken[pay] = True if where is None else where.evaluate(columns, pay.shape[0]) == 1
+            taken[pay] = holds.get(name, True)
             if spec.agg == "distinct":
                 asked[name] = np.where(taken, self._counted(facts, columns, spec.field or ""), np.uint64(0))
             else:
@@ -101,7 +101,7 @@ class Velocities:
 
     def _buckets(self, placed: Placed, spec: VelocitySpec) -> Int64:
         if spec.calendar:
-            return civil_buckets(placed.rows.times, spec.calendar, spec.tz)
+            return placed.civil(spec.calendar, spec.tz)
         return placed.buckets(shape_of(spec.window_ms)[0])
 
     def _counted(self, facts: Facts, columns: Mapping[str, Column], field: str) -> Hashes:

@@ -82,6 +82,11 @@ class Predicate:
             true, false = self.run(Frame(columns, self.shared))
         return np.broadcast_to(judged(true, false), (n,)).copy()
 
+    def holds(self, columns: Mapping[str, Column]) -> Mask:
+        """Where `evaluate` says 1; one answer where it is the same for all rows."""
+        true: Mask = self.run(Frame(columns, self.shared))[0]
+        return true
+
 
 def judged(true: Mask, false: Mask) -> npt.NDArray[np.int8]:
     """1, 0 or -1 from the two masks, in one pass over any shape."""
