@@ -98,7 +98,8 @@ def _empty(s: int, heads: Int64, ends: Ints, links: Ints, pool: Int64) -> None:
         node = after
     ends[s, _NEW] = ends[s, _AGG] = ends[s, _OLD] = -1
     heads[s, _CLOCK] = _NEVER
-    heads[s, _TOTALS:] = 0
+    for a in range(_TOTALS, heads.shape[1]):
+        heads[s, a] = 0
 
 
 @inlined
@@ -114,7 +115,8 @@ def _node_at(
     node = _take(pool, links)
     after = links[before, 1] if before >= 0 else ends[s, _OLD]
     nodes[node, _BUCKET] = bucket
-    nodes[node, _VALUES:] = 0
+    for a in range(_VALUES, nodes.shape[1]):
+        nodes[node, a] = 0
     links[node, 0] = before
     links[node, 1] = after
     if before >= 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import ipaddress
 
 import pytest
 from hypothesis import given, settings
@@ -89,6 +90,24 @@ def test_what_is_no_address_is_refused_without_repeating_it(text: str) -> None:
 @settings(deadline=None)
 def test_every_address_is_taken_and_stays_as_it_is(address: object) -> None:
     assert normal_ip(normal_ip(str(address))) == normal_ip(str(address))
+
+
+GROUPS = st.lists(
+    st.sampled_from(["0", "", "1", "00a", "ABCD", "ffff", "12345", "g", "1.2.3.4", "%1"]), max_size=9
+)
+
+
+@given(GROUPS)
+@settings(deadline=None)
+def test_a_version_6_address_has_the_form_that_the_standard_library_gives(groups: list[str]) -> None:
+    text = ":".join(groups)
+    try:
+        address = ipaddress.IPv6Address(text)
+    except ValueError:
+        with pytest.raises(EventError):
+            normal_ip(text if ":" in text else "x")
+        return
+    assert normal_ip(text) == str(address.ipv4_mapped or address)
 
 
 def test_phone_numbers_in_two_spellings_are_one() -> None:

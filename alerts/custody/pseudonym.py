@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import re
+import socket
 import unicodedata
 from binascii import hexlify
 from collections.abc import Callable
@@ -84,6 +85,14 @@ def normal_ip(text: str) -> str:
     """The canonical text of an IPv4 or IPv6 address; an IPv4 address in IPv6 clothes is the IPv4 one."""
     if _PLAIN_IPV4.fullmatch(text):
         return text
+    try:
+        # The C library's form is RFC 5952 too, but for IPv4 addresses within IPv6: those have a dot in it.
+        if (plain := socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, text))).count(
+            "."
+        ) == 0:
+            return plain
+    except (OSError, ValueError):
+        pass  # blanks around it, a zone behind it, or no address at all
     try:
         address = ipaddress.ip_address(text.strip())
     except ValueError:
