@@ -24,11 +24,11 @@ LINE: dict[str, Any] = {
     "amount": 5, "currency": "USD", "channel": "cnp",
 }  # fmt: skip
 CONTENT = "content_1_" + "bcdfghjk" * 4
-ENVELOPE = "e1." + "0" * 24 + ".1.QUJD"
+ENVELOPE = "e1." + "0a" * 12 + ".1.QUJD"
 FORMS = [
     CONTENT, CONTENT[:-1], CONTENT + "b", CONTENT.replace("_1_", "_12345678901_"), CONTENT.replace("1", "x"),
-    CONTENT.upper(), "content_1_" + "a" * 32, ENVELOPE, ENVELOPE + ".", ENVELOPE.replace("0.1", "0.1_"),
-    ENVELOPE + "\u00e9", ENVELOPE.replace("e1.0", "e1..")[:60], "e1.", "e1." + "0" * 23 + ".11.QUJD", "", "x",
+    CONTENT.upper(), "content_1_" + "a" * 32, ENVELOPE, ENVELOPE + ".", ENVELOPE.replace("a.1", "a.1_"),
+    ENVELOPE + "\u00e9", ENVELOPE.replace("e1.0", "e1..")[:60], "e1.", "e1." + "0a" * 11 + "b.11.QUJD", "", "x",
 ]  # fmt: skip
 HIDDEN = [
     PAN, "4111 1111 1111 1111", "4111-1111-1111-1111", "pay 4111111111111111 now", "someone@example.com", "5" * 12,
