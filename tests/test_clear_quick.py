@@ -6,7 +6,7 @@ import json
 from itertools import islice
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.custody.data_keys import MemoryDataKeys
@@ -47,6 +47,7 @@ def looked_at(line: bytes) -> tuple[str | None, str | None]:
     return None if first else quick, find_clear(event)
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["purpose", "order_id", "merchant", "device", "ip", "card"]), st.sampled_from(HIDDEN)
@@ -87,6 +88,7 @@ def test_digits_hide_neither_in_exponents_nor_in_escapes_nor_behind_repeated_tim
         assert quick == slow, hidden
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from([None, *FORMS]),
     st.sampled_from([None, *FORMS]),
