@@ -106,17 +106,15 @@ class Interner:
 
     def column(self, texts: Sequence[str | None]) -> Codes:
         """Codes of some texts, -1 for None."""
-        codes = self._codes_of(texts)
-        if np.count_nonzero(codes < 0) > texts.count(None):
-            for text in texts:
-                if text is not None:
-                    self.code(text)
-            codes = self._codes_of(texts)
-        return codes
-
-    def _codes_of(self, texts: Sequence[str | None]) -> Codes:
         found: Iterable[int] = map(self.codes.get, texts, repeat(-1))  # type: ignore[arg-type]
-        return np.fromiter(found, np.int32, len(texts))
+        codes = np.fromiter(found, np.int32, len(texts))
+        missing = np.flatnonzero(codes < 0)
+        if missing.shape[0] > texts.count(None):
+            for i in missing.tolist():
+                text = texts[i]
+                if text is not None:
+                    codes[i] = self.code(text)
+        return codes
 
     def texts(self) -> list[str]:
         """All texts in code order, for the checkpoint."""
