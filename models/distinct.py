@@ -12,17 +12,33 @@ from __future__ import annotations
 
 import numpy as np
 
+from models.chains import (
+    AGG,
+    BUCKET,
+    NEVER,
+    NEW,
+    OLD,
+    empty_pool,
+    fetched_ends,
+    give,
+    join,
+    not_newer,
+    put,
+    take,
+    used,
+    with_room,
+)
 from models.entities import Arrays, Flags, Ints, grown
 from models.hashing import Hashes, mix
 from models.kernels import fetched, inlined, kernel_in_place
-from models.windows import _NEVER, _USED, Float, Int64, _give, _take, with_room
+from models.windows import Float, Int64
 
 PER_SLOT = 4096
 # heads, a row for each slot: words of 32-bit numbers (view `ends`: nodes, values in the window, values kept), the clock
-_NEW, _AGG, _OLD, _COUNT, _KEPT = 0, 1, 2, 3, 4
+_COUNT, _KEPT = 3, 4
 _CLOCK, _HEAD = 3, 4
 # nodes, a row each: a word of 32-bit node numbers (view `links`: older, newer), bucket, time, value, slot
-_BUCKET, _TIME, _VALUE, _SLOT, _NODE = 1, 2, 3, 4, 5
+_TIME, _VALUE, _SLOT, _NODE = 2, 3, 4, 5
 
 
 @inlined
@@ -66,29 +82,24 @@ def _fetched(slots: Ints, values: Hashes, heads: Int64, ends: Ints, nodes: Int64
         if slots[i] >= 0 and values[i] != np.uint64(0):
             read ^= index[_home(np.int64(values[i]), slots[i], mask)]
     for i in range(slots.shape[0]):
-        s = slots[i]
-        if s >= 0:
-            for end in range(3):
-                if ends[s, end] >= 0:
-                    read ^= nodes[ends[s, end], _BUCKET]
-            if values[i] != np.uint64(0):
-                node = index[_home(np.int64(values[i]), s, mask)]
-                if node >= 0:
-                    read ^= nodes[node, _VALUE]
-    return read
+        if slots[i] >= 0 and values[i] != np.uint64(0):
+            node = index[_home(np.int64(values[i]), slots[i], mask)]
+            if node >= 0:
+                read ^= nodes[node, _VALUE]
+    return read ^ fetched_ends(slots, ends, nodes)
 
 
 @inlined
 def _empty(s: int, heads: Int64, ends: Ints, nodes: Int64, links: Ints, index: Ints, pool: Int64) -> None:
-    node = ends[s, _OLD]
+    node = ends[s, OLD]
     while node >= 0:
         after = links[node, 1]
         _unindex(index, nodes, node)
-        _give(pool, links, node)
+        give(pool, links, node)
         node = after
-    ends[s, _NEW] = ends[s, _AGG] = ends[s, _OLD] = -1
+    ends[s, NEW] = ends[s, AGG] = ends[s, OLD] = -1
     ends[s, _COUNT] = ends[s, _KEPT] = 0
-    heads[s, _CLOCK] = _NEVER
+    heads[s, _CLOCK] = NEVER
 
 
 @inlined
@@ -97,65 +108,28 @@ def _forget(
     pool: Int64,
 ) -> None:  # fmt: skip
     """Forget what is too old to be asked for, or too much."""
-    node = ends[s, _OLD]
-    while node >= 0 and (nodes[node, _BUCKET] <= now - span - slack or ends[s, _KEPT] >= per_slot):
+    node = ends[s, OLD]
+    while node >= 0 and (nodes[node, BUCKET] <= now - span - slack or ends[s, _KEPT] >= per_slot):
         after = links[node, 1]
-        if ends[s, _AGG] == node:
-            ends[s, _AGG] = after
+        if ends[s, AGG] == node:
+            ends[s, AGG] = after
             ends[s, _COUNT] -= 1
         ends[s, _KEPT] -= 1
         _unindex(index, nodes, node)
-        _give(pool, links, node)
+        give(pool, links, node)
         node = after
-    ends[s, _OLD] = node
-    if node >= 0:
-        links[node, 0] = -1
-    else:
-        ends[s, _NEW] = -1
+    join(s, np.int64(-1), np.int64(node), ends, links)
 
 
 @inlined
 def _unlink(s: int, node: np.int64, now: int, span: int, ends: Ints, nodes: Int64, links: Ints) -> None:
-    older, newer = links[node, 0], links[node, 1]
-    if nodes[node, _BUCKET] > now - span:
+    older, newer = np.int64(links[node, 0]), np.int64(links[node, 1])
+    if nodes[node, BUCKET] > now - span:
         ends[s, _COUNT] -= 1
     ends[s, _KEPT] -= 1
-    if ends[s, _AGG] == node:
-        ends[s, _AGG] = newer
-    if older >= 0:
-        links[older, 1] = newer
-    else:
-        ends[s, _OLD] = newer
-    if newer >= 0:
-        links[newer, 0] = older
-    else:
-        ends[s, _NEW] = older
-
-
-@inlined
-def _link(
-    s: int, node: np.int64, bucket: int, now: int, span: int, ends: Ints, nodes: Int64, links: Ints
-) -> None:
-    """Put a node in its place, behind all that are not newer."""
-    before = ends[s, _NEW]
-    while before >= 0 and nodes[before, _BUCKET] > bucket:
-        before = links[before, 0]
-    after = links[before, 1] if before >= 0 else ends[s, _OLD]
-    links[node, 0] = before
-    links[node, 1] = after
-    if before >= 0:
-        links[before, 1] = node
-    else:
-        ends[s, _OLD] = node
-    if after >= 0:
-        links[after, 0] = node
-    else:
-        ends[s, _NEW] = node
-    ends[s, _KEPT] += 1
-    if bucket > now - span:
-        ends[s, _COUNT] += 1
-        if after == ends[s, _AGG]:
-            ends[s, _AGG] = node
+    if ends[s, AGG] == node:
+        ends[s, AGG] = newer
+    join(s, older, newer, ends, links)
 
 
 @inlined
@@ -168,19 +142,21 @@ def _saw(
     node, gap = np.int64(index[at]), -1.0
     if node >= 0:
         gap = np.float64(max(time - nodes[node, _TIME], 0))
-        if nodes[node, _BUCKET] >= bucket:
+        if nodes[node, BUCKET] >= bucket:
             nodes[node, _TIME] = max(nodes[node, _TIME], time)
             return gap
         # It moves towards the newest end.
         _unlink(s, node, now, span, ends, nodes, links)
     else:
-        node = _take(pool, links)
+        node = take(pool, links)
         nodes[node, _VALUE] = value
         nodes[node, _SLOT] = s
         index[at] = node
-    nodes[node, _BUCKET] = bucket
+    nodes[node, BUCKET] = bucket
     nodes[node, _TIME] = time
-    _link(s, node, bucket, now, span, ends, nodes, links)
+    put(s, node, not_newer(s, bucket, ends, nodes, links), bucket > now - span, ends, links)
+    ends[s, _KEPT] += 1
+    ends[s, _COUNT] += bucket > now - span
     return gap
 
 
@@ -200,11 +176,11 @@ def _advance_distinct(
             bucket = buckets[i]
             if bucket > heads[s, _CLOCK]:
                 heads[s, _CLOCK] = bucket
-                node = ends[s, _AGG]
-                while node >= 0 and nodes[node, _BUCKET] <= bucket - span:
+                node = ends[s, AGG]
+                while node >= 0 and nodes[node, BUCKET] <= bucket - span:
                     ends[s, _COUNT] -= 1
                     node = links[node, 1]
-                ends[s, _AGG] = node
+                ends[s, AGG] = node
             now = heads[s, _CLOCK]
             _forget(s, now, span, slack, per_slot, ends, nodes, links, index, pool)
             if values[i] != np.uint64(0) and bucket > now - span - slack:
@@ -214,8 +190,8 @@ def _advance_distinct(
             if bucket >= now - slack:
                 seen = np.int64(ends[s, _COUNT])
                 if bucket < now:
-                    node = links[ends[s, _AGG], 0] if ends[s, _AGG] >= 0 else ends[s, _NEW]
-                    while node >= 0 and nodes[node, _BUCKET] > bucket - span:
+                    node = links[ends[s, AGG], 0] if ends[s, AGG] >= 0 else ends[s, NEW]
+                    while node >= 0 and nodes[node, BUCKET] > bucket - span:
                         seen += 1
                         node = links[node, 0]
                 count = np.float64(seen)
@@ -229,7 +205,7 @@ def _advance_distinct(
 @kernel_in_place
 def _rebuild(index: Ints, heads: Int64, ends: Ints, nodes: Int64, links: Ints) -> None:
     for s in range(heads.shape[0]):
-        node = ends[s, _OLD]
+        node = ends[s, OLD]
         while node >= 0:
             index[_lookup(index, nodes, nodes[node, _VALUE], s)] = node
             node = links[node, 1]
@@ -245,7 +221,7 @@ class DistinctWindows:
         self.span, self.slack, self.per_slot = span, slack, per_slot
         self.heads: Int64 = np.zeros((0, _HEAD), dtype=np.int64)
         self.nodes: Int64 = np.zeros((1024, _NODE), dtype=np.int64)
-        self.pool: Int64 = np.array([-1, 0], dtype=np.int64)
+        self.pool = empty_pool()
         self.index: Ints = np.full(4096, -1, dtype=np.int32)
         self._room = 1024
 
@@ -274,7 +250,7 @@ class DistinctWindows:
         if have < size:
             self.heads = grown(self.heads, size)
             self.heads.view(np.int32)[have:, :_COUNT] = -1
-            self.heads[have:, _CLOCK] = _NEVER
+            self.heads[have:, _CLOCK] = NEVER
         self.nodes, self._room = with_room(self.nodes, self.pool, rows)
         if self.index.shape[0] < 2 * self.nodes.shape[0]:
             self._reindex(2 * self.nodes.shape[0])
@@ -288,7 +264,7 @@ class DistinctWindows:
 
     def arrays(self) -> Arrays:
         """State for the checkpoint; the index is rebuilt."""
-        return {"heads": self.heads, "nodes": self.nodes[: int(self.pool[_USED])], "pool": self.pool}
+        return {"heads": self.heads, "nodes": self.nodes[: used(self.pool)], "pool": self.pool}
 
     def restore(self, arrays: Arrays) -> None:
         """Take the state of a checkpoint."""

@@ -17,6 +17,22 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from models.chains import (
+    AGG,
+    BUCKET,
+    NEVER,
+    NEW,
+    OLD,
+    empty_pool,
+    fetched_ends,
+    give,
+    join,
+    not_newer,
+    put,
+    take,
+    used,
+    with_room,
+)
 from models.entities import Arrays, Flags, Ints, grown
 from models.kernels import fetched, inlined, kernel_in_place
 
@@ -25,79 +41,43 @@ Float = npt.NDArray[np.float64]
 HOUR_MS = 3_600_000
 EXACT_UP_TO_MS = HOUR_MS
 COARSE_BUCKETS = 60
-_NEVER = np.iinfo(np.int64).min // 2
 
 # heads, a row for each slot: two words of 32-bit node numbers (view `ends`), the slot's clock, totals
-_NEW, _AGG, _OLD = 0, 1, 2
 _CLOCK, _TOTALS = 2, 3
-# nodes, a row each: a word of 32-bit node numbers (view `links`: older, newer), the bucket, values
-_BUCKET, _VALUES = 1, 2
-# pool: [free list head, nodes used]
-_FREE, _USED = 0, 1
+# nodes, a row each: a word of 32-bit node numbers (view `links`), the bucket, values
+_VALUES = 2
 
 
 @inlined
-def _take(pool: Int64, links: Ints) -> np.int64:
-    node: np.int64 = pool[_FREE]
-    if node >= 0:
-        pool[_FREE] = links[node, 1]
-    else:
-        node = pool[_USED]
-        pool[_USED] += 1
-    return node
-
-
-@inlined
-def _give(pool: Int64, links: Ints, node: int) -> None:
-    links[node, 1] = pool[_FREE]
-    pool[_FREE] = node
-
-
-@inlined
-def _fetched(slots: Ints, heads: Int64, ends: Ints, nodes: Int64) -> np.int64:
-    """Read the ends of the slots' lists and what comes after the old ones (see models.kernels.fetched)."""
-    read = fetched(slots, heads)
-    for s in slots:
-        if s >= 0:
-            for end in range(3):
-                if ends[s, end] >= 0:
-                    read ^= nodes[ends[s, end], _BUCKET]
-    return read
-
-
-@inlined
-def _forget(s: int, bucket: int, span: int, slack: int, heads: Int64, ends: Ints, nodes: Int64, links: Ints,
-            pool: Int64) -> None:  # fmt: skip
+def _forget(
+    s: int, bucket: int, span: int, slack: int, heads: Int64, ends: Ints, nodes: Int64, links: Ints, pool: Int64
+) -> None:  # fmt: skip
     """Time goes on to `bucket`: what leaves the window leaves the totals, what no late event can ask for goes."""
     width = nodes.shape[1] - _VALUES
     heads[s, _CLOCK] = bucket
-    node = ends[s, _AGG]
-    while node >= 0 and nodes[node, _BUCKET] <= bucket - span:
+    node = ends[s, AGG]
+    while node >= 0 and nodes[node, BUCKET] <= bucket - span:
         for a in range(width):
             heads[s, _TOTALS + a] -= nodes[node, _VALUES + a]
         node = links[node, 1]
-    ends[s, _AGG] = node
-    node = ends[s, _OLD]
-    while node >= 0 and nodes[node, _BUCKET] <= bucket - span - slack:
+    ends[s, AGG] = node
+    node = ends[s, OLD]
+    while node >= 0 and nodes[node, BUCKET] <= bucket - span - slack:
         after = links[node, 1]
-        _give(pool, links, node)
+        give(pool, links, node)
         node = after
-    ends[s, _OLD] = node
-    if node >= 0:
-        links[node, 0] = -1
-    else:
-        ends[s, _NEW] = -1
+    join(s, np.int64(-1), np.int64(node), ends, links)
 
 
 @inlined
 def _empty(s: int, heads: Int64, ends: Ints, links: Ints, pool: Int64) -> None:
-    node = ends[s, _OLD]
+    node = ends[s, OLD]
     while node >= 0:
         after = links[node, 1]
-        _give(pool, links, node)
+        give(pool, links, node)
         node = after
-    ends[s, _NEW] = ends[s, _AGG] = ends[s, _OLD] = -1
-    heads[s, _CLOCK] = _NEVER
+    ends[s, NEW] = ends[s, AGG] = ends[s, OLD] = -1
+    heads[s, _CLOCK] = NEVER
     for a in range(_TOTALS, heads.shape[1]):
         heads[s, a] = 0
 
@@ -107,28 +87,14 @@ def _node_at(
     s: int, bucket: int, now: int, span: int, ends: Ints, nodes: Int64, links: Ints, pool: Int64
 ) -> np.int64:
     """The slot's node for a bucket, made in its place where there is none."""
-    before = np.int64(ends[s, _NEW])
-    while before >= 0 and nodes[before, _BUCKET] > bucket:
-        before = np.int64(links[before, 0])
-    if before >= 0 and nodes[before, _BUCKET] == bucket:
+    before = not_newer(s, bucket, ends, nodes, links)
+    if before >= 0 and nodes[before, BUCKET] == bucket:
         return before
-    node = _take(pool, links)
-    after = links[before, 1] if before >= 0 else ends[s, _OLD]
-    nodes[node, _BUCKET] = bucket
+    node = take(pool, links)
+    nodes[node, BUCKET] = bucket
     for a in range(_VALUES, nodes.shape[1]):
         nodes[node, a] = 0
-    links[node, 0] = before
-    links[node, 1] = after
-    if before >= 0:
-        links[before, 1] = node
-    else:
-        ends[s, _OLD] = node
-    if after >= 0:
-        links[after, 0] = node
-    else:
-        ends[s, _NEW] = node
-    if bucket > now - span and after == ends[s, _AGG]:
-        ends[s, _AGG] = node
+    put(s, node, before, bucket > now - span, ends, links)
     return node
 
 
@@ -139,15 +105,15 @@ def _late_sums(s: int, bucket: int, now: int, span: int, heads: Int64, ends: Int
     width = sums.shape[0]
     for a in range(width):
         sums[a] = heads[s, _TOTALS + a]
-    node = ends[s, _NEW]
-    while node >= 0 and nodes[node, _BUCKET] > bucket:
-        if nodes[node, _BUCKET] > now - span:
+    node = ends[s, NEW]
+    while node >= 0 and nodes[node, BUCKET] > bucket:
+        if nodes[node, BUCKET] > now - span:
             for a in range(width):
                 sums[a] -= nodes[node, _VALUES + a]
         node = links[node, 0]
-    node = links[ends[s, _AGG], 0] if ends[s, _AGG] >= 0 else ends[s, _NEW]
-    while node >= 0 and nodes[node, _BUCKET] > bucket - span:
-        if nodes[node, _BUCKET] <= bucket:
+    node = links[ends[s, AGG], 0] if ends[s, AGG] >= 0 else ends[s, NEW]
+    while node >= 0 and nodes[node, BUCKET] > bucket - span:
+        if nodes[node, BUCKET] <= bucket:
             for a in range(width):
                 sums[a] += nodes[node, _VALUES + a]
         node = links[node, 0]
@@ -159,7 +125,7 @@ def _advance_sums(
     heads: Int64, ends: Ints, nodes: Int64, links: Ints, pool: Int64, sums: Int64, out: Float,
 ) -> np.int64:  # fmt: skip
     width, m = of.shape[0], 0
-    read = _fetched(slots, heads, ends, nodes)
+    read = fetched(slots, heads) ^ fetched_ends(slots, ends, nodes)
     for i in range(slots.shape[0]):
         s = slots[i]
         if s < 0:
@@ -214,14 +180,6 @@ def shape_of(window_ms: int) -> tuple[int, int, int]:
     return length, COARSE_BUCKETS, COARSE_BUCKETS // 6
 
 
-def with_room(nodes: Int64, pool: Int64, rows: int) -> tuple[Int64, int]:
-    """Nodes with room for those of a few batches of so many rows, and for how many behind this batch."""
-    used, have = int(pool[_USED]), nodes.shape[0]
-    if used + 4 * rows > have:
-        nodes = grown(nodes, max(used + 4 * rows, have + have // 2))
-    return nodes, nodes.shape[0] - used - rows
-
-
 class SumWindows:
     """Running sums of some integer series over one window, for each slot of an entity.
 
@@ -233,7 +191,7 @@ class SumWindows:
         self.of, self.span, self.slack = np.array(of, dtype=np.int64), span, slack
         self.heads: Int64 = np.zeros((0, _TOTALS + len(of)), dtype=np.int64)
         self.nodes: Int64 = np.zeros((1024, _VALUES + len(of)), dtype=np.int64)
-        self.pool: Int64 = np.array([-1, 0], dtype=np.int64)
+        self.pool = empty_pool()
         self._sums = np.empty(len(of), dtype=np.int64)
         self._room = 1024
 
@@ -263,12 +221,12 @@ class SumWindows:
         if have < size:
             self.heads = grown(self.heads, size)
             self.heads[have:, :_CLOCK] = -1
-            self.heads[have:, _CLOCK] = _NEVER
+            self.heads[have:, _CLOCK] = NEVER
         self.nodes, self._room = with_room(self.nodes, self.pool, rows)
 
     def arrays(self) -> Arrays:
         """State for the checkpoint."""
-        return {"heads": self.heads, "nodes": self.nodes[: int(self.pool[_USED])], "pool": self.pool}
+        return {"heads": self.heads, "nodes": self.nodes[: used(self.pool)], "pool": self.pool}
 
     def restore(self, arrays: Arrays) -> None:
         """Take the state of a checkpoint."""
