@@ -108,7 +108,7 @@ def _setting(here: Desk, down: bool) -> None:
         del st.query_params["match"]
     written = st.text_area(
         t("silence.matchers"), key="silence_matchers", max_chars=MOST_MATCHERS, height=100,
-        help=t("silence.matchers_help"),        placeholder="corridor=CN>*\nseverity<=S3",
+        help=t("silence.matchers_help"),        placeholder="corridor=CN>*\nseverity>=S3",
     )  # fmt: skip
     texts = [line.strip() for line in written.splitlines() if line.strip()]
     left, right = st.columns(2)

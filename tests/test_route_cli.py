@@ -248,7 +248,11 @@ class TestPreviewAndSnooze:
         assert (told["alerts"], told["matched"], told["severities"]) == (3, 3, {"S1": 3})
         assert last(run("silence", "preview", "corridor=GB>*", "--json")[1])["matched"] == 0
         assert run("silence", "preview", "corridor")[0] == 2
+        assert last(run("silence", "preview", "severity>=S3", "--json")[1])["matched"] == 0
         assert store.silences() == []
+        told = ("silence", "add", "severity<=S3", "--for", "1h", "--reason", "x")
+        assert "fits 3 of 3 open alerts now, 3 of them S1" in run(*told)[1]
+        assert last(run(*told, "--json")[1])["severities"] == {"S1": 3}
 
     def test_snoozes_are_set_listed_and_lifted(self, run: Run, store: RedisStore) -> None:
         who = ("R007", "card", "card_1")

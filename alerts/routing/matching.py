@@ -1,8 +1,9 @@
 """Matchers of routes and silences, and lengths of time, as people write them.
 
-A matcher is one line: `corridor=CN>*`, `partner!=acme|bolt`, `severity<=S2` (S2 or worse). `*` and `?` stand
-for any text and any one character, `|` parts alternatives. Regular expressions are not offered: a silence can
-be written by anybody who may silence, and an expression can be written to take for ever.
+A matcher is one line: `corridor=CN>*`, `partner!=acme|bolt`, `severity<=S2` (S2 or worse: S1 is the worst),
+`severity>=S3` (S3 or milder). `*` and `?` stand for any text and any one character, `|` parts alternatives.
+Regular expressions are not offered: a silence can be written by anybody who may silence, and an expression can
+be written to take for ever.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import msgspec
 from alerts.routing.change import Change
 from models.errors import SettingsError
 
-_FORM = re.compile(r"\s*([a-z][a-z_]*)\s*(!=|<=|=)\s*(.*?)\s*")
+_FORM = re.compile(r"\s*([a-z][a-z_]*)\s*(!=|<=|>=|=)\s*(.*?)\s*")
 _LENGTH = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 _SEVERITIES = ("S1", "S2", "S3", "S4")
 MAX_MATCHERS = 20
@@ -41,6 +42,8 @@ class Matcher(msgspec.Struct, frozen=True):
         value = change.value(self.label)
         if self.operator == "<=":
             return value <= self.patterns[0]
+        if self.operator == ">=":
+            return value >= self.patterns[0]
         found = any(_fits(value, pattern) for pattern in self.patterns)
         return found != (self.operator == "!=")
 
@@ -54,16 +57,18 @@ def matcher(text: str, where: str) -> Matcher:
     form = _FORM.fullmatch(text)
     if form is None or len(text) > MAX_PATTERN:
         raise SettingsError(
-            f"{where}: {text[:60]!r} is no matcher: write label=value, label!=value or severity<=S2, "
+            f"{where}: {text[:60]!r} is no matcher: write label=value, label!=value, severity<=S2 (S2 or worse) "
+            f"or severity>=S3 (S3 or milder), "
             f"with * and ? as wildcards and | between alternatives, {MAX_PATTERN} characters at most",
-            zh=f"{text[:60]!r} 不是匹配条件：请写 label=value、label!=value 或 severity<=S2，"
+            zh=f"{text[:60]!r} 不是匹配条件：请写 label=value、label!=value、severity<=S2（S2 及更严重）"
+            f"或 severity>=S3（S3 及更轻），"
             f"* 与 ? 为通配符，| 分隔多个取值，最长 {MAX_PATTERN} 个字符",
         )
     label, operator, value = form[1], form[2], form[3].strip('"')
-    if operator == "<=" and (label != "severity" or value not in _SEVERITIES):
+    if operator in ("<=", ">=") and (label != "severity" or value not in _SEVERITIES):
         raise SettingsError(
-            f"{where}: {text!r}: <= goes with severity and S1, S2, S3 or S4 only",
-            zh=f"{text!r}：<= 只能用于 severity，取值 S1、S2、S3 或 S4",
+            f"{where}: {text!r}: {operator} goes with severity and S1, S2, S3 or S4 only",
+            zh=f"{text!r}：{operator} 只能用于 severity，取值 S1、S2、S3 或 S4",
         )
     return Matcher(label, operator, tuple(part.strip() for part in value.split("|")))
 

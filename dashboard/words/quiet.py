@@ -27,9 +27,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "silence.new": ("Silence something", "新建静默"),
     "silence.matchers": ("Matchers, one a line; all have to fit", "匹配条件，每行一个，须全部符合"),
     "silence.matchers_help": (
-        "label=value, label!=value or severity<=S2 (S2 or worse); * and ? are wildcards, | parts alternatives. Labels: "
+        "label=value, label!=value, severity>=S3 (S3 or milder) or severity<=S2 (S2 or worse); "
+        "* and ? are wildcards, | parts alternatives. Labels: "
         "type, severity, corridor, partner, typology, channel, band, mcc, bin, entity_kind, id, incident.",
-        "label=value、label!=value 或 severity<=S2（S2 及更严重）；* 与 ? 为通配符，| 分隔多个取值。可用标签："
+        "label=value、label!=value、severity>=S3（S3 及更轻）或 severity<=S2（S2 及更严重）；"
+        "* 与 ? 为通配符，| 分隔多个取值。可用标签："
         "type、severity、corridor、partner、typology、channel、band、mcc、bin、entity_kind、id、incident。",
     ),
     "silence.length": ("Lasts", "时长"),

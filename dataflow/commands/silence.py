@@ -20,11 +20,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs")
     text = (
-        "silence what fits all matchers: corridor='CN>*', partner!=acme, 'severity<=S2', typology='T01|T02'"
+        "silence what fits all matchers: corridor='CN>*', partner!=acme, typology='T01|T02', 'severity>=S3' "
+        "(S3 or milder; S1 is the worst, so 'severity<=S3' would silence S1 too)"
     )
     add = verbs.add_parser("add", help=text, description=text)
     add.add_argument(
-        "matchers", nargs="+", metavar="MATCHER", help="label=value, label!=value or severity<=S2"
+        "matchers",
+        nargs="+",
+        metavar="MATCHER",
+        help="label=value, label!=value, severity>=S3 (S3 or milder)",
     )
     add.add_argument(
         "--for", dest="length", required=True, metavar="TIME", help="how long: 30m, 2h, 1d12h; 30d at most"
@@ -74,8 +78,13 @@ def run(args: argparse.Namespace) -> int:
         silence = new_silence(
             args.matchers, actor, args.reason, now, begins, begins + length_ms(args.length, "--for")
         )
+        found = preview(store, args.matchers)
         store.add_silence(silence, role)
-        showing.show(msgspec.to_builtins(silence), "silence", as_json=args.json)
+        told = {"matched": found.matched, "waiting": found.waiting, "severities": found.severities}
+        worst = found.severities.get("S1", 0)
+        if not args.json:
+            showing.say(f"it fits {found.matched} of {found.looked} open alerts now, {worst} of them S1")
+        showing.show({**msgspec.to_builtins(silence), **told}, "silence", as_json=args.json)
         return 0
     if not store.expire_silence(args.id, actor, role, args.reason, now):
         raise SettingsError(
