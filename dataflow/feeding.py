@@ -69,6 +69,7 @@ class Feeder:
                 chunk = []
                 self._beat("warm-up", event.received_at)
                 while self._waiting() > self._backlog and not stopping():
+                    self._beat("warm-up", event.received_at)
                     wait(0.05)
             if stopping() or event.received_at >= self.warm_until:
                 break

@@ -37,6 +37,8 @@ class Child:
         self.last_exit: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
+        self.started_at = 0
+        """When it was started last, ms since the epoch."""
         self._recent = 0
         self._due = 0.0
 
@@ -57,7 +59,7 @@ class Child:
                 env=environment,
                 pass_fds=(pipe,),
             )
-        self._started = time.monotonic()
+        self._started, self.started_at = time.monotonic(), time.time_ns() // 1_000_000
 
     def watch(self, pipe: int, now: float) -> str | None:
         """Restart it when it is gone and its back-off is over; a line about what happened, or None."""
@@ -139,10 +141,11 @@ class Supervisor:
         return [line for child in self.children if (line := child.watch(self._read, now)) is not None]
 
     def status(self) -> dict[str, str | int | float]:
-        """For the console: pids and restarts by child."""
+        """For the console and the observer: pids, starts (ms) and restarts by child."""
         out: dict[str, str | int | float] = {"status": "live", "pid": os.getpid()}
         for child in self.children:
             out[f"{child.name}_pid"] = child.pid
+            out[f"{child.name}_started"] = child.started_at
             out[f"{child.name}_restarts"] = child.restarts
             if child.last_exit is not None:
                 out[f"{child.name}_last_exit"] = child.last_exit

@@ -129,8 +129,38 @@ def test_a_process_that_never_beat_gets_time_to_load() -> None:
     life = Life()
     life.beats["supervisor"] = {"sender_pid": 1}
     assert life.after(0) == []
-    assert life.after(20) == []
+    assert life.after(290) == []
     assert kinds(life.after(15)) == [("process_silent:sender", "S1", "open")]
+
+
+def test_a_first_start_pages_nobody_while_kernels_compile() -> None:
+    life = Life()
+    del life.beats["scorer"]
+    life.beats["supervisor"] = {"scorer_pid": 1, "scorer_started": START, "simulator_pid": 2}
+    assert [life.after(20, unread=500) for _ in range(10)] == [[]] * 10
+    life.beats["scorer"] = life.beats["simulator"] = {}
+    assert life.after(1) == life.after(25) == [], "it has only just come up"
+    assert kinds(life.after(10)) == [("stream_stalled", "S1", "open")]
+
+
+def test_a_scorer_that_never_comes_up_is_told_of_in_the_end_though_it_is_started_again_and_again() -> None:
+    life = Life(crashes=0)
+    life.silent = {"scorer"}
+    life.beats["scorer"]["at"] = START - HOUR_MS
+    found: list[Change] = []
+    for start in range(20):
+        life.beats["supervisor"] = {"scorer_pid": start, "scorer_started": life.now, "scorer_restarts": start}
+        found += life.after(20, unread=9)
+    assert kinds(found) == [("stream_stalled", "S1", "open"), ("process_silent:scorer", "S1", "open")]
+    assert found[0].at - START == 300_000
+
+
+def test_one_that_fell_silent_without_a_new_start_gets_no_time_to_load() -> None:
+    life = Life()
+    life.beats["supervisor"] = {"scorer_pid": 1, "scorer_started": START}
+    life.after(1)
+    life.silent = {"scorer"}
+    assert kinds(life.after(31)) == [("process_silent:scorer", "S1", "open")]
 
 
 def test_a_disk_that_fills_up_gets_worse_and_worse_only() -> None:

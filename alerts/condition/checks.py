@@ -12,6 +12,7 @@ import msgspec
 
 from alerts.alert import Severity
 from alerts.condition.reading import ConditionSettings, Reading, children_of
+from alerts.response.signals import Beat
 
 HOUR_MS, MINUTE_MS = 3_600_000, 60_000
 CRASHES_WITHIN_MS = 10 * MINUTE_MS
@@ -37,7 +38,8 @@ class Seen(msgspec.Struct):
     """What is remembered between looks, by the people's clock in ms.
 
     scored, came, labelled: when the count last rose, and the count. processes: those that were alive, or should be.
-    restarts: by process, moments of its restarts, and how many it had.
+    restarts: by process, moments of its restarts, and how many it had. awaited: by process that has not beaten since it
+    was started, since when it is waited for. ready: when the scorer was first seen to beat after such a wait.
     """
 
     scored: tuple[int, int] = (0, -1)
@@ -46,6 +48,8 @@ class Seen(msgspec.Struct):
     processes: set[str] = set()
     restarts: dict[str, int] = {}
     crashed: dict[str, list[int]] = {}
+    awaited: dict[str, int] = {}
+    ready: int = 0
 
     def look(self, reading: Reading) -> None:
         """Take a reading in."""
@@ -59,6 +63,7 @@ class Seen(msgspec.Struct):
             # What a living supervisor does not run any more need not be there.
             self.processes &= named | {"supervisor", "kafka"}
         self.processes |= {name for name in _BEATING if reading.alive(name)} | (named - set(_WITHOUT_BEAT))
+        self._await(reading, told)
         for name in named:
             count = int(told.get(f"{name}_restarts", 0))
             known = self.restarts.get(name, count)
@@ -66,6 +71,21 @@ class Seen(msgspec.Struct):
                 self.crashed[name] = [*self.crashed.get(name, []), *([now] * (count - known))]
             self.restarts[name] = count
             self.crashed[name] = [at for at in self.crashed.get(name, []) if at > now - CRASHES_WITHIN_MS]
+
+    def starting(self, name: str, now: int, limits: ConditionSettings) -> bool:
+        """Whether a process has given no sign of life since it was started, and may still be loading."""
+        allowed = max(limits.start_s, limits.silent_s) * 1000
+        return name in self.awaited and now - self.awaited[name] < allowed
+
+    def _await(self, reading: Reading, told: Beat) -> None:
+        before, now = self.awaited, reading.now
+        self.awaited = {}
+        for name in self.processes | {"scorer"}:
+            at, started = reading.beats.get(name, {}).get("at"), told.get(f"{name}_started")
+            if at is None or (started is not None and int(at) < int(started)):
+                # Started again before it ever beat, it is waited for since the first start: a loop of crashes shows.
+                self.awaited[name] = min(before.get(name, int(started or now)), now)
+        self.ready = now if "scorer" in before.keys() - self.awaited.keys() else min(self.ready, now)
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +110,9 @@ Check = Callable[[Reading, Seen, ConditionSettings], list[Trouble]]
 
 def stream_stalled(reading: Reading, seen: Seen, limits: ConditionSettings) -> list[Trouble]:
     """Entries wait and nothing is scored."""
-    since = reading.now - seen.scored[0]
+    if seen.starting("scorer", reading.now, limits):
+        return []
+    since = reading.now - max(seen.scored[0], seen.ready)
     if not limits.stalled_s or not reading.unread or since < limits.stalled_s * 1000:
         return []
     seconds = since // 1000
@@ -168,14 +190,13 @@ def process_silent(reading: Reading, seen: Seen, limits: ConditionSettings) -> l
     out = []
     for name in sorted(seen.processes) if limits.silent_s else ():
         age = reading.age_ms(name)
-        if age is not None and age < limits.silent_s * 1000:
+        if seen.starting(name, reading.now, limits) or (age is not None and age < limits.silent_s * 1000):
             continue
         seconds = -1 if age is None else age // 1000
         out.append(
             Trouble(
                 kind="process_silent", subject=name, severity="S1" if name in _VITAL else "S2",
-                # One that has only just been started may still be loading.
-                hold_ms=int(limits.silent_s * 1000) if age is None else 0, facts={"seconds": seconds},
+                facts={"seconds": seconds},
                 text_en=f"{name} gives no sign of life", text_zh=f"进程 {name} 没有响应",
             )
         )  # fmt: skip

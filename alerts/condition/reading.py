@@ -17,7 +17,8 @@ class ConditionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     """Limits. A limit of 0 leaves its check out.
 
     stalled_s: entries wait and nothing is scored. quiet_min: nothing comes in at all. labels_h: payments come, labels do
-    not. learner_behind: examples that wait to be learnt. silent_s: a process says nothing. crashes: restarts of one
+    not. learner_behind: examples that wait to be learnt. silent_s: a process says nothing.
+    start_s: one that has said nothing since it was started may be loading for so long. crashes: restarts of one
     process within ten minutes. disk_free: least free share of the data directory's disk. store_full: most used share of
     the store's memory limit. store_away_s: the store does not answer. kafka_s: brokers are away.
     calm_s: how long something has to be right again before it counts as over.
@@ -28,6 +29,7 @@ class ConditionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     labels_h: float = 48.0
     learner_behind: int = 20_000
     silent_s: float = 30.0
+    start_s: float = 300.0
     crashes: int = 3
     disk_free: float = 0.1
     store_full: float = 0.9
