@@ -14,6 +14,7 @@ import redis
 
 from alerts.receivers.specs import WebhookReceiver
 from alerts.redis_store import RedisStore
+from alerts.routing.change import Change
 from alerts.routing.plan import default_plan, load_plan, read_plan
 from dataflow.cli import main
 from dataflow.embedded import embedded
@@ -153,6 +154,16 @@ class TestRoute:
         assert run("route", "show", "--at", "tomorrow")[0] == 2
         assert "pages" in run("route", "show")[1]
         assert run("route", "example")[1] == EXAMPLE
+
+    def test_why_of_what_tidegate_says_about_itself_takes_the_id_that_was_sent(
+        self, run: Run, store: RedisStore, receiver: Hook
+    ) -> None:
+        now = time.time_ns() // 1_000_000
+        store.announce(Change(kind="self", id="process_silent:scorer", severity="S1", at=now, version=now))
+        advance(sender_of(store, [local(receiver)]), now, now + 60_000)
+        (body,) = receiver.bodies.values()
+        code, said = run("route", "why", body["data"]["self_id"], "--json")
+        assert (code, last(said)["change"]["id"]) == (0, "process_silent:scorer")
 
     def test_why_sent_resend_reconcile(self, run: Run, store: RedisStore, receiver: Hook) -> None:
         now = time.time_ns() // 1_000_000

@@ -9,6 +9,7 @@ import msgspec
 
 from alerts.alert import Status
 from alerts.receivers.lines import Owed
+from alerts.routing.change import Kind
 from alerts.routing.keeping import Delivery, KeepsRouting
 from alerts.routing.state_store import KEEP_DELIVERIES
 from alerts.store import Store
@@ -31,16 +32,18 @@ def is_kept(store: KeepsRouting, message: str) -> bool:
 def subjects_of(store: Store, text: str, limit: int) -> list[str]:
     """Keys of what a search is about, newest first: as `Store.why` takes them.
 
-    text: an alert's id, `incident:ID` (or the incident's id alone), `self:ID`, `notice:ID`, a message's id, or the token
-    of an entity; empty: what came up last. Raises StoreError.
+    text: an alert's id, `incident:ID`, `self:ID` or `notice:ID` (or the id alone, as a webhook carries it), a message's
+    id, or the token of an entity; empty: what came up last. Raises StoreError.
     """
     text = text.strip()
     if not text:
         return _latest(store, limit)
     if store.alert(text) is not None or store.routing_parts([f"t:{text}"]):
         return [text]
-    if store.routing_parts([f"t:incident:{text}"]):
-        return [f"incident:{text}"]
+    named = [f"{kind}:{text}" for kind in get_args(Kind)]
+    known = store.routing_parts([f"t:{key}" for key in named])
+    if known:
+        return [key for key in named if f"t:{key}" in known]
     if text.startswith("msg_"):
         part = store.routing_parts([f"o:{text}"]).get(f"o:{text}")
         done = store.done_by_id([text]).get(text)

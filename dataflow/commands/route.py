@@ -52,7 +52,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     why = verb("why", "tell why an alert (or incident, or all of an entity) paged whom, or did not")
     why.add_argument(
         "id", nargs="?", default="", metavar="ID",
-        help="an alert's, incident's or message's id, or the token of an entity (default: what came up last)",
+        help="id of an alert, incident, message or trouble of ours (process_silent:scorer), or an entity's token "
+        "(default: what came up last)",
     )  # fmt: skip
     why.add_argument("--limit", type=int, default=10, metavar="N", help="at most N subjects (default 10)")
     why.add_argument("--zh", action="store_true", help="in Chinese")

@@ -25,7 +25,8 @@ def why(store: RedisStore, text: str, limit: int, language: str, *, as_json: boo
     keys = subjects_of(store, text, limit)
     if not keys:
         raise SettingsError(
-            f"{text or 'nothing yet'}: no alert, message or incident of this id, and no entity with an alert of its own"
+            f"{text or 'nothing yet'}: nothing the router knows and no message has this id, "
+            "and no entity of this token has an alert of its own"
         )
     found = {key: store.why(key) for key in keys}
     told = {key: one for key, one in found.items() if one is not None}
