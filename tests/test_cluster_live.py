@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import msgspec
@@ -35,6 +36,14 @@ def stored(plant: Plant) -> Digest:
     return digest
 
 
+def wait_for(plant: Plant, events: int) -> None:
+    """Until so many events were taken."""
+    ends = time.monotonic() + WAIT_S
+    while plant.store.counters().events_in < events:
+        assert time.monotonic() < ends, plant.store.counters()
+        time.sleep(0.02)
+
+
 @pytest.mark.slow
 def test_one_stream_through_one_two_and_three_processes_with_a_kill(tmp_path: Path) -> None:
     lines = [item.line or b"" for items in FileSource(record.path_of("merchant")) for item in items]
@@ -44,6 +53,7 @@ def test_one_stream_through_one_two_and_three_processes_with_a_kill(tmp_path: Pa
     for part in parts:
         digest.add(alone.step([RawItem("alone", line, None, None) for line in part]).decisions)
         ends.append(alone.counters.decided)
+    taken = 0
     with workshop() as (url, _):
         for workers, part, end in zip((1, 2, 3), parts, ends, strict=True):
             with plant(url, tmp_path / "data", settings(workers)) as made:
@@ -54,7 +64,14 @@ def test_one_stream_through_one_two_and_three_processes_with_a_kill(tmp_path: Pa
                     made.wait(ends[workers - 2] + 1, WAIT_S)
                     made.kill(scorer)
                     scorer = made.start("scorer")
-                append(made.link, "tg:in", part[half:])
+                append(made.link, "tg:in", part[half:-1])
+                taken += len(part) - 1
+                wait_for(made, taken)
+                # A pause, with epochs in it, and then a single event: a cluster that was idle wakes up.
+                time.sleep(1.0)
+                append(made.link, "tg:in", part[-1:])
+                taken += 1
+                wait_for(made, taken)
                 made.wait(end, WAIT_S)
                 assert made.store.counters().balanced()
         assert stored(made).hex() == digest.hex()

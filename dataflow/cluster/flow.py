@@ -175,27 +175,29 @@ class RoundsPartition(StatefulSourcePartition[tuple[str, Round], int]):
     def __init__(self, lead: Lead, saving: LeadSaving, opens: Opens) -> None:
         self._rounds, self._saving, self._ledger = lead.rounds, saving, lead.desk.engine.ledger
         self._stream = opens(self._rounds.position.packet)
+        self._awake: dt.datetime | None = None
         self._ended = False
 
     @said
     def next_batch(self) -> list[tuple[str, Round]]:
         """Rounds that may begin; StopIteration when the stream has ended and all of it is settled."""
         rounds = self._rounds
-        if rounds.hungry and not self._ended:
-            awake = self._stream.next_awake()
-            if awake is None or awake <= dt.datetime.now(dt.UTC):
-                try:
-                    for packet in self._stream.next_batch():
-                        rounds.add(packet)
-                except StopIteration:
-                    self._ended = True
+        # Asked once after each batch: a stream counts from when it is asked, and would put it off again each time.
+        due = self._awake is None or self._awake <= dt.datetime.now(dt.UTC)
+        if due and rounds.hungry and not self._ended:
+            try:
+                for packet in self._stream.next_batch():
+                    rounds.add(packet)
+            except StopIteration:
+                self._ended = True
+            self._awake = self._stream.next_awake()
         if self._ended and rounds.idle and not rounds.closing:
             raise StopIteration
         return [(home_key(given.home), given) for given in rounds.issue(self._ledger.clock)]
 
     def next_awake(self) -> dt.datetime | None:
         """While rounds are under way, as soon as Bytewax likes: one may come home at any moment."""
-        return self._stream.next_awake() if self._rounds.idle and not self._ended else None
+        return self._awake if self._rounds.idle and not self._ended else None
 
     def snapshot(self) -> int:
         """The number of the lead's checkpoint for the epoch that closes."""
