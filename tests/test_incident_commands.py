@@ -64,9 +64,9 @@ def test_an_incident_from_declaration_to_closure(shell: Shell, tmp_path: Path) -
         ("ack", id_), ("assign", id_, "scribe", "bo"), ("note", id_, "--reason", "two partners"),
         ("decide", id_, "tell the partner", "--reason", "they owe it to theirs"),
         ("report", id_, "--reason", "contained so far"), ("handover", id_, "bo", "--reason", "watch psp-1"),
-        ("know", id_, "--records", "6000", "--fact", "reported=true", "--fact", "source=audit"),
+        ("know", id_, "--records", "6000", "--fact", "personal_data=true", "--fact", "note_source=audit"),
         ("grade", id_, "S1", "--reason", "the press calls"),
-        ("step", id_, "s1"), ("step", id_, "s1", "--verify", "--actor", "cem", "--role", "senior"),
+        ("step", id_, "1"), ("step", id_, "1", "--verify", "--actor", "cem", "--role", "senior"),
         ("phase", id_, "investigate"), ("phase", id_, "recover"), ("phase", id_, "review"),
         ("action", id_, "a1", "--text", "encrypt exports", "--owner", "cem", "--due", "2026-10-01"),
     ):  # fmt: skip
@@ -74,8 +74,8 @@ def test_an_incident_from_declaration_to_closure(shell: Shell, tmp_path: Path) -
     case = shell.json("incident", "show", id_)
     assert case["incident"]["commander"] == "bo"
     assert case["incident"]["plan"]["id"] == "data_leak"
-    assert case["incident"]["facts"] == {"reported": True, "source": "audit"}
-    assert case["incident"]["steps"]["s1"]["verified_by"] == "cem"
+    assert case["incident"]["facts"] == {"personal_data": True, "note_source": "audit"}
+    assert case["incident"]["steps"]["1"]["verified_by"] == "cem"
     assert {"root_cause", "plan_decision"} <= set(case["missing"])
     assert "paged scribe: bo" in shell("incident", "show", id_)
     shell("incident", "phase", id_, "plan-update", *WHO)
@@ -116,6 +116,10 @@ def test_the_evidence_verifies_until_somebody_edits_it(shell: Shell, tmp_path: P
         (("incident", "declare", "earthquake", "--reason", "x"), "choose from card_testing"),
         (("incident", "declare", "data_leak", "--reason", " "), "a declaration has a reason"),
         (("incident", "declare", "data_leak", "--reason", "x", "--scope", "psp"), "give KEY=VALUE"),
+        (
+            ("incident", "declare", "data_leak", "--reason", "x", "--scope", "foo=1"),
+            "'foo' is not one of corridor",
+        ),
         (("incident", "declare", "data_leak", "--reason", "x", "--role", "king"), "choose from analyst"),
         (
             ("incident", "declare", "data_leak", "--reason", "x", "--role", "auditor"),
@@ -158,3 +162,41 @@ def test_the_watch_looks_only_once_the_past_is_read_in_and_tells_its_pace(shell:
     assert (told["status"], told["incidents"], told["speed"]) == ("live", 0, 1.0)
     store.beat("incidents", {"speed": 200.0}, now)
     assert Watch(store).look(now)["speed"] == 200.0, "a new watch goes on at the pace it was told"
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("know", "--fact", "nonsense=1"), "a fact 'nonsense'"),
+        (("know", "--fact", "personal_dat=true"), "allowed are: personal_data"),
+        (("know", "--fact", "personal_data=perhaps"), "personal_data is true or false"),
+        (("know", "--fact", "determined=soon"), "is a moment in ms or ISO 8601"),
+        (("step", "nope"), "has no step 'nope': 1, 2"),
+    ],
+)
+def test_a_typing_mistake_in_an_incident_changes_nothing(
+    shell: Shell, words: tuple[str, ...], why: str
+) -> None:
+    id_ = shell.json("incident", "declare", "data_leak", "--reason", "seen", *WHO)["id"]
+    assert why in shell("incident", words[0], id_, *words[1:], *WHO, code=2)
+    case = shell.json("incident", "show", id_)["incident"]
+    assert (case["facts"], case["steps"]) == ({}, {})
+    recovery = case["plan"]["steps"][-1]
+    shell("incident", "step", id_, recovery, *WHO)
+
+
+@pytest.mark.parametrize(
+    ("entity", "token", "why"),
+    [
+        ("card", "tok", "is no token of ours"),
+        ("bin", "4111", "6 to 8 digits"),
+        ("corridor", "CNUS", "give CN>US"),
+        ("issuer_country", "usa", "in two capitals"),
+    ],
+)
+def test_a_list_takes_no_token_that_no_event_carries(shell: Shell, entity: str, token: str, why: str) -> None:
+    words = ("--source", "desk", "--confidence", "80", "--days", "3", "--reason", "x", *WHO)
+    assert why in shell("lists", "add", "block", entity, token, *words, code=2)
+    assert shell.store.kept_lists() == []
+    shell("lists", "add", "block", "card", "H-C17", "--form", "plain", *words)
+    shell("lists", "add", "block", "card", "card_1_" + "bcdfghjk" * 4, *words)

@@ -243,6 +243,9 @@ class TestSilence:
             ("corridor=x", "--for", "soon"),
             ("corridor=x", "--for", "40d"),
             ("a<=S2", "--for", "1h"),
+            ("foo=bar", "--for", "1h"),
+            ("severity=S9", "--for", "1h"),
+            ("type=alarm", "--for", "1h"),
         ],
     )
     def test_what_makes_no_silence_is_told(self, run: Run, store: RedisStore, words: tuple[str, ...]) -> None:
@@ -260,6 +263,8 @@ class TestPreviewAndSnooze:
         assert last(run("silence", "preview", "corridor=GB>*", "--json")[1])["matched"] == 0
         assert run("silence", "preview", "corridor")[0] == 2
         assert last(run("silence", "preview", "severity>=S3", "--json")[1])["matched"] == 0
+        assert "is not one of S1, S2, S3, S4" in run("silence", "preview", "severity=S9")[1]
+        assert run("silence", "preview", "severity=S1|S?", "typology!=T0?")[0] == 0
         assert store.silences() == []
         told = ("silence", "add", "severity<=S3", "--for", "1h", "--reason", "x")
         assert "fits 3 of 3 open alerts now, 3 of them S1" in run(*told)[1]

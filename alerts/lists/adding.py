@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from alerts.lists.exchange import Exchange
+from alerts.lists.tokens import check_token
 from models.errors import SettingsError
 from models.lists import Listed
 
@@ -27,6 +28,7 @@ def new_entry(
         )
     if not token.strip() or not source.strip() or not reason.strip():
         raise SettingsError("an entry has a token, a source and a reason", zh="条目须有标识、来源与理由")
+    check_token(entity, token.strip())
     if by_law and list_ != "block":
         raise SettingsError(
             "what the law demands is a block: watch and allow rest on our own judgement",

@@ -2,11 +2,14 @@
 
 What people note with `tidegate incident know --fact NAME=VALUE` is read by name: a quantity or a moment of IncidentFacts
 (moments as ms or ISO 8601 with a zone), one of its flags (true or false), or an item of notice_content.toml (a text).
+What no notice asks for may be kept all the same under a name of one's own that begins with `note_`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import difflib
+from collections.abc import Mapping
 
 from alerts.notices.clocks import Notice, notices_of
 from alerts.notices.deadlines import Rules, shipped_rules
@@ -15,10 +18,42 @@ from alerts.response.incident import Fact, Incident
 from alerts.response.kinds import BY_ID
 from alerts.response.severity import cny_per_usd
 from alerts.response.watch import Overdue
+from models.errors import IncidentError
 
 _COUNTS = ("customers", "records", "persons", "payments_failed")
 _AMOUNTS = ("outage_min", "loss_cny")
 _OPEN = ("due", "soon", "late")
+NOTE = "note_"
+"""How the name of a fact begins that no notice asks for."""
+
+
+def check_facts(facts: Mapping[str, Fact]) -> None:
+    """IncidentError for a name that no notice asks for, or a value that its clock could not read."""
+    items = {one.id for one in shipped_rules().item}
+    names = sorted({*_COUNTS, *_AMOUNTS, *MOMENTS, *FLAGS, *items})
+    for name, value in facts.items():
+        if name.startswith(NOTE) and name != NOTE:
+            continue
+        if name not in names:
+            near = ", ".join(difflib.get_close_matches(name, names, 5, 0.5)) or ", ".join(names)
+            raise IncidentError(
+                f"no notice asks for a fact {name!r}; allowed are: {near} (all: docs/notices.md); "
+                f"what none asks for begins with {NOTE}, as in {NOTE}{name.strip() or 'source'}",
+                zh=f"没有通报使用事实 {name!r}；可用：{near}（全部见 docs/notices.md）；其他事实的名称须以 {NOTE} 开头",
+            )
+        if name in items:
+            continue
+        if name in FLAGS and not isinstance(value, bool):
+            raise IncidentError(f"{name} is true or false, not {value!r}", zh=f"{name} 须为 true 或 false")
+        if name in (*_COUNTS, *_AMOUNTS) and _number(value) is None:
+            raise IncidentError(
+                f"{name} is a number of 0 or more, not {value!r}", zh=f"{name} 须为不小于 0 的数"
+            )
+        if name in MOMENTS and _moment(value) is None:
+            raise IncidentError(
+                f"{name} is a moment in ms or ISO 8601 with its zone (2026-11-25T02:30Z), not {value!r}",
+                zh=f"{name} 须为毫秒或带时区的 ISO 8601 时刻（2026-11-25T02:30Z）",
+            )
 
 
 def facts_of(incident: Incident, language: str = "en", rules: Rules | None = None) -> IncidentFacts:

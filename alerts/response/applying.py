@@ -6,6 +6,7 @@ import datetime as dt
 
 import msgspec
 
+from alerts.notices.of_incident import check_facts
 from alerts.response.acts import (
     Acknowledge,
     ActionDone,
@@ -165,12 +166,20 @@ def _known(incident: Incident, act: Know, entry: Entry) -> Incident:
     given = {k: v for k, v in msgspec.structs.asdict(act.impacts).items() if v is not None}
     if not given and not act.facts:
         raise IncidentError("give at least one fact or impact", zh="请至少填写一项事实或影响")
+    check_facts(act.facts)
     impacts = msgspec.structs.replace(incident.impacts, **given)
     facts = {**incident.facts, **act.facts}
     return noted(incident, _with(entry, **act.facts, **given), facts=facts, impacts=impacts)
 
 
 def _step(incident: Incident, act: StepDone, entry: Entry, now: int) -> Incident:
+    there = incident.plan.steps if incident.plan is not None else []
+    if there and act.step not in there:
+        plan = f"{incident.plan.id} {incident.plan.version}" if incident.plan is not None else ""
+        raise IncidentError(
+            f"plan {plan} has no step {act.step!r}: {', '.join(there)}",
+            zh=f"预案 {plan} 没有步骤 {act.step!r}：{', '.join(there)}",
+        )
     done = incident.steps.get(act.step)
     if act.verify:
         if done is None:

@@ -7,6 +7,7 @@ Times are ms since the epoch. `*_at` are by the clock of the people (the wall cl
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -15,6 +16,7 @@ from alerts.alert import Severity
 from alerts.response.phases import Phase
 from alerts.response.review import Review
 from models.clear_data import without_clear
+from models.containment import SCOPES
 from models.errors import IncidentError
 
 KEPT_ALERTS = 500
@@ -22,6 +24,8 @@ KEPT_ENTRIES = 2000
 """Newest entries of the timeline kept in the incident itself; the audit chain has all of them."""
 SYSTEM = "tidegate"
 PERSONS = ("card", "customer", "device", "ip", "party", "payee")
+KEYS = (*SCOPES, "component", "list")
+"""What an incident can be about: what a measure can cover, a process of ours, a list."""
 CUT = 6
 """Characters of such an entry that are shown outside."""
 
@@ -91,11 +95,12 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlanUsed(msgspec.Struct, frozen=True, kw_only=True):
-    """The plan in force when the incident was opened."""
+    """The plan in force when the incident was opened. steps: ids of its steps and of its steps of recovery."""
 
     id: str
     version: str
     digest: str
+    steps: list[str] = []
 
 
 class Incident(msgspec.Struct, kw_only=True):
@@ -160,6 +165,16 @@ def noted(incident: Incident, entry: Entry, **changes: object) -> Incident:
 def without_persons(scope: Scope) -> Scope:
     """A scope as it may leave the house: what stands for a person, a card or a device is cut short."""
     return {key: f"{value[:CUT]}…" if key in PERSONS else value for key, value in scope.items()}
+
+
+def check_keys(scope: Scope, keys: Sequence[str]) -> None:
+    """IncidentError names the first entry that is not one of `keys`."""
+    for key in sorted(scope):
+        if key not in keys:
+            raise IncidentError(
+                f"scope {key!r} is not one of {', '.join(keys)}",
+                zh=f"范围 {key!r} 无效，可用：{', '.join(keys)}",
+            )
 
 
 def check_clear(scope: Scope) -> None:

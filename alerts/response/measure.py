@@ -16,8 +16,8 @@ import msgspec
 
 from alerts.response.blast_radius import BlastRadius, Effect
 from alerts.response.clock import Clock
-from alerts.response.incident import check_clear, scope_text
-from models.containment import check_scope
+from alerts.response.incident import check_clear, check_keys, scope_text
+from models.containment import SCOPES, check_scope
 from models.decision import Action
 from models.errors import IncidentError, SettingsError
 from models.events import Control
@@ -111,6 +111,7 @@ class Measure(msgspec.Struct, kw_only=True):
 
 def effect_of(verb: Verb, scope: dict[str, str], above_usd: float | None = None) -> Effect:
     """What a measure asks of payments, in the stream and in the dry run. IncidentError for what makes no sense."""
+    check_keys(scope, SCOPES)
     try:
         check_scope(scope)
     except ValueError as error:

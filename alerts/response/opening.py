@@ -10,6 +10,7 @@ from alerts.response.clock import Clock
 from alerts.response.detection import Detection
 from alerts.response.incident import (
     KEPT_ALERTS,
+    KEYS,
     SYSTEM,
     URGENCIES,
     Entry,
@@ -21,6 +22,7 @@ from alerts.response.incident import (
     Scope,
     Urgency,
     check_clear,
+    check_keys,
     incident_id,
     noted,
     scope_text,
@@ -96,6 +98,7 @@ def declared(
         raise IncidentError(
             "say what happened: a declaration has a reason", zh="请说明发生了什么：宣布事件须有理由"
         )
+    check_keys(scope, KEYS)
     check_clear(scope)
     impacts, loss = impacts or Impacts(), loss or Loss()
     urgency = urgency or BY_ID[kind].urgency

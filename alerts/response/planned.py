@@ -26,4 +26,5 @@ def plans_by(book: Callable[[], Book]) -> PlanOf:
 
 def used(plan: Plan) -> PlanUsed:
     """What an incident keeps of the plan it follows."""
-    return PlanUsed(id=plan.id, version=plan.version, digest=plan.digest)
+    steps = [*(one.id for one in plan.step), *(one.id for one in plan.recovery)]
+    return PlanUsed(id=plan.id, version=plan.version, digest=plan.digest, steps=steps)

@@ -59,6 +59,14 @@ LABELS_OF_CONTEXT = ("corridor", "partner", "channel", "mcc", "bin", "issuer_cou
 """What of a decision's context an alert's routes may match on: facts of the business, not of a person."""
 
 
+LABELS = (
+    "type", "severity", "id", "incident",
+    *LABELS_OF_CONTEXT, "typology", "band", "action", "entity_kind", "status", "stage", "alert",
+    "merchant", "kind", "phase", "source", "about", "mark", "verb", "state", "list",
+    "component", "receiver", "silence", "actor",
+)  # fmt: skip
+"""Every label that a Change may have: of all kinds, of alerts, of incidents and measures, of Tidegate's own troubles."""
+
 _STATE: dict[Status, State] = {
     "open": "open",
     "escalated": "open",

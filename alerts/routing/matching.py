@@ -44,7 +44,7 @@ class Matcher(msgspec.Struct, frozen=True):
             return value <= self.patterns[0]
         if self.operator == ">=":
             return value >= self.patterns[0]
-        found = any(_fits(value, pattern) for pattern in self.patterns)
+        found = any(fits(value, pattern) for pattern in self.patterns)
         return found != (self.operator == "!=")
 
 
@@ -96,7 +96,8 @@ def _expression(pattern: str) -> re.Pattern[str]:
     return re.compile(fnmatch.translate(pattern.replace("[", "[[]")))
 
 
-def _fits(value: str, pattern: str) -> bool:
+def fits(value: str, pattern: str) -> bool:
+    """Whether a text is what a pattern of a matcher says."""
     if "*" in pattern or "?" in pattern:
         return _expression(pattern).match(value) is not None
     return value == pattern

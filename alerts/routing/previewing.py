@@ -10,9 +10,8 @@ import msgspec
 from alerts.routing.change import Change
 from alerts.routing.feed import changes_of
 from alerts.routing.keeping import KeepsRouting
-from alerts.routing.matching import all_fit, matchers
-from alerts.routing.silence import NO_MATCHER, NO_MATCHER_ZH
-from models.errors import SettingsError
+from alerts.routing.matching import all_fit
+from alerts.routing.silence import conditions_of
 
 MOST = 20_000
 EXAMPLES = 5
@@ -32,9 +31,7 @@ class Preview(msgspec.Struct, frozen=True):
 
 def preview(store: KeepsRouting, texts: Sequence[str], most: int = MOST) -> Preview:
     """Try matchers on the alerts that are not resolved. Raises SettingsError for the matchers, StoreError."""
-    conditions = matchers(texts, "silence")
-    if not conditions:
-        raise SettingsError(NO_MATCHER, zh=NO_MATCHER_ZH)
+    conditions = conditions_of(texts)
     ids = store.live_alerts()
     looked, found = 0, []
     for change in changes_of(store, ids[:most]):

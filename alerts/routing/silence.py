@@ -5,21 +5,24 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
-from alerts.routing.change import Change
-from alerts.routing.matching import Matcher, all_fit, matchers
+from alerts.alert import Severity
+from alerts.routing.change import LABELS, Change, Kind
+from alerts.routing.matching import Matcher, all_fit, fits, matchers
 from models.errors import SettingsError
 
 LONGEST_MS = 30 * 24 * 3600 * 1000
 """A silence that lasts longer is a rule that should be mended instead."""
 
+_CLOSED: dict[str, tuple[str, ...]] = {"severity": get_args(Severity), "type": get_args(Kind)}
+
 LATEST_START_MS = 366 * 24 * 3600 * 1000
 
-NO_MATCHER = "silence: give at least one matcher; a silence of everything is written type=*"
-NO_MATCHER_ZH = "静默：至少填写一个匹配条件；静默全部请写 type=*"
+_NO_MATCHER = "silence: give at least one matcher; a silence of everything is written type=*"
+_NO_MATCHER_ZH = "静默：至少填写一个匹配条件；静默全部请写 type=*"
 
 
 class Silence(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,13 +49,34 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True):
         return "planned" if now < self.starts_at else "active" if now < self.ends_at else "ended"
 
 
+def conditions_of(texts: Sequence[str]) -> tuple[Matcher, ...]:
+    """The matchers of a silence that is asked for. SettingsError for none, and for one that could never fit."""
+    conditions = matchers(texts, "silence")
+    if not conditions:
+        raise SettingsError(_NO_MATCHER, zh=_NO_MATCHER_ZH)
+    for one in conditions:
+        if one.label not in LABELS:
+            raise SettingsError(
+                f"silence: nothing has a label {one.label!r}; labels are {', '.join(LABELS)}",
+                zh=f"静默：没有标签 {one.label!r}；可用标签：{', '.join(LABELS)}",
+            )
+        allowed = _CLOSED.get(one.label, ())
+        wrong = [
+            pattern for pattern in one.patterns if allowed and not any(fits(v, pattern) for v in allowed)
+        ]
+        if wrong:
+            raise SettingsError(
+                f"silence: {one.label} {wrong[0]!r} is not one of {', '.join(allowed)}",
+                zh=f"静默：{one.label} {wrong[0]!r} 无效，可用：{', '.join(allowed)}",
+            )
+    return conditions
+
+
 def new_silence(
     texts: Sequence[str], actor: str, reason: str, now: int, starts_at: int, ends_at: int
 ) -> Silence:
     """A checked silence with a derived id: asked for twice in the same moment it is one. Raises SettingsError."""
-    conditions = matchers(texts, "silence")
-    if not conditions:
-        raise SettingsError(NO_MATCHER, zh=NO_MATCHER_ZH)
+    conditions = conditions_of(texts)
     if not actor.strip() or not reason.strip():
         raise SettingsError("silence: give an actor and a reason", zh="静默：请填写人员与理由")
     if not max(now, starts_at) < ends_at <= starts_at + LONGEST_MS:

@@ -53,7 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         )  # fmt: skip
         made[name].add_argument(
             "--form", choices=("card", "account", "email", "phone", "ip", "plain"),
-            help="what the clear value is (default: by the kind of entity)",
+            help="what the clear value is (default: by the kind of entity); plain beside a TOKEN: the sender's own id",
         )  # fmt: skip
         made[name].add_argument("--reason", required=True, metavar="TEXT", help="why; it is kept and audited")
     adding = made["add"]
@@ -161,12 +161,14 @@ def _token(args: argparse.Namespace, settings: Settings) -> tuple[str, dict[str,
     """The token, and the value's hashes in our exchanges where the value is known."""
     from alerts.custody.pseudonym import Pseudonyms
     from alerts.lists.adding import shared_hashes
-    from alerts.lists.tokens import form_of, normalised, token_of
+    from alerts.lists.tokens import check_token, form_of, normalised, token_of
     from dataflow.worker import ring_of
 
     if (args.token is None) != args.value:
         raise SettingsError("give the entity's TOKEN, or --value to read its clear value")
     if not args.value:
+        if args.verb == "add":
+            check_token(args.entity, args.token, plain=args.form == "plain")
         return args.token, shared_hashes(settings.lists.all(), args.entity, args.token)
     form = form_of(args.entity, args.form or "")
     # Not an argument: those stand in the list of processes for everybody to read.
