@@ -26,6 +26,8 @@ from models.money import DAY_MS, FxTable
 
 CHUNK = 250
 BEAT_MS = 1000
+KEEPING_UP = 2000
+"""Entries that may wait while history is fed: with more, the flow would leave texts out of the first cases people see."""
 
 
 class Feeder:
@@ -68,9 +70,9 @@ class Feeder:
                 self._protect_and_send(chunk)
                 chunk = []
                 self._beat("warm-up", event.received_at)
-                while self._waiting() > self._backlog and not stopping():
+                while self._waiting() > min(self._backlog, KEEPING_UP) and not stopping():
                     self._beat("warm-up", event.received_at)
-                    wait(0.05)
+                    wait(0.02)
             if stopping() or event.received_at >= self.warm_until:
                 break
         self._protect_and_send(chunk)
