@@ -57,6 +57,8 @@ class Feeder:
         if done == 0:
             self._send([self._rates()], 0)
         if done == 0 or self._store.stream_time() < self.warm_until:
+            # Before the first event: alerts on it are history, and whoever sends pages has to know.
+            self._beat("warm-up", max(self.start, self._store.stream_time()))
             events = self._warm_up(events, stopping, wait)
         self._live(events, stopping, wait)
 
@@ -135,7 +137,7 @@ class Feeder:
         self._store.beat(
             "simulator",
             {"status": status, "pid": os.getpid(), "fed": self.fed, "warm_up": round(min(share, 1.0), 4),
-             "rate": self._settings.rate},
+             "live_from": self.warm_until, "rate": self._settings.rate},
             now,
         )  # fmt: skip
         self._beaten = now

@@ -13,6 +13,8 @@ import msgspec
 from alerts.alert import Alert
 from alerts.routing.change import Change, change_of
 from alerts.routing.keeping import Act, KeepsRouting
+from alerts.routing.muting import is_history
+from alerts.store import Store
 
 AT_ONCE = 1000
 STALE_MS = 24 * 3600 * 1000
@@ -30,8 +32,18 @@ class Position(msgspec.Struct, frozen=True):
     told: str = ""
 
 
-def read(store: KeepsRouting, position: Position, now: int) -> tuple[list[Change], Position]:
-    """At most AT_ONCE of each that came after `position`, and the position after them. Raises StoreError."""
+def live_from(store: Store) -> int:
+    """Stream time (ms) before which the simulator's payments are history; 0: there is no simulator. Raises StoreError."""
+    return int(store.beats().get("simulator", {}).get("live_from", 0))
+
+
+def read(
+    store: KeepsRouting, position: Position, now: int, history_until: int = 0
+) -> tuple[list[Change], Position]:
+    """At most AT_ONCE of each that came after `position`, and the position after them. Raises StoreError.
+
+    history_until: stream time (ms) before which alerts are history; their deadlines are not told of.
+    """
     acts = store.acts(position.acts, AT_ONCE)
     told = store.announcements(position.told, AT_ONCE)
     if not acts and not told:
@@ -45,6 +57,7 @@ def read(store: KeepsRouting, position: Position, now: int) -> tuple[list[Change
         notice
         for act in acts
         if act.id in states
+        and not is_history(states[act.id], history_until)
         and (notice := _of_deadline(act, states[act.id])) is not None
         and not _stale(notice, now)
     ]

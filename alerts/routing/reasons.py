@@ -76,6 +76,10 @@ class Silenced(_Why, frozen=True, tag="silenced"):
     until: int
 
 
+class History(_Why, frozen=True, tag="history"):
+    """It came up while past days were read in (the simulator's warm-up)."""
+
+
 class Inhibited(_Why, frozen=True, tag="inhibited"):
     """It belongs to an incident that is not resolved and is heard of itself."""
 
@@ -120,6 +124,7 @@ Sending = (
 Quiet = (
     WaitingForGroup
     | Silenced
+    | History
     | Inhibited
     | Acknowledged
     | ResolvedBefore
@@ -141,6 +146,7 @@ _TEXTS: dict[type[_Why], tuple[str, str]] = {
     Fallback: ("sent to the fallback receiver ({because})", "已发往后备接收方（{because}）"),
     WaitingForGroup: ("waits for its group", "等待同组合并"),
     Silenced: ("silenced by {silence}", "被静默 {silence} 屏蔽"),
+    History: ("history: read in during the warm-up", "预热期读入的历史，不通知"),
     Inhibited: ("quiet as part of incident {incident}", "属于事件 {incident}，保持静默"),
     Acknowledged: ("quiet because it is {state}", "{state}，不再通知"),
     ResolvedBefore: ("resolved before it was due", "通知前已解决"),
@@ -162,6 +168,7 @@ NAMES: dict[str, tuple[str, str]] = {
     "fallback": ("fallback", "后备通知"),
     "waiting_for_group": ("waits for its group", "等待同组合并"),
     "silenced": ("silenced", "被静默"),
+    "history": ("read in as history", "预热历史"),
     "inhibited": ("part of an incident", "属于事件"),
     "acknowledged": ("acknowledged", "已确认"),
     "resolved_before": ("resolved before", "通知前已解决"),

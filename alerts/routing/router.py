@@ -24,17 +24,16 @@ from alerts.routing.judging import (
     told_of_acknowledgement,
     told_of_end,
 )
+from alerts.routing.muting import muted
 from alerts.routing.plan import Plan
 from alerts.routing.reasons import (
     Acknowledged,
     AcknowledgedNotice,
-    Inhibited,
     Quiet,
     Resolved,
     ResolvedBefore,
-    Silenced,
 )
-from alerts.routing.silence import Silence, silence_notice, silence_of
+from alerts.routing.silence import Silence, silence_notice
 from alerts.routing.state import Group, RouterState, Seen, Tracked
 
 DAY_MS = 24 * 3600 * 1000
@@ -51,11 +50,12 @@ class Router:
     """Decides who hears what, when and why. `state` is changed in place; save `state.changes()` after a step.
 
     With another plan than the one the state was made by, groups whose routes are still there keep their timers
-    and members; what moves is not told to a receiver that has heard it.
+    and members; what moves is not told to a receiver that has heard it. live_from: stream time before which alerts are
+    history, which nobody is told of.
     """
 
-    def __init__(self, plan: Plan, state: RouterState, now: int) -> None:
-        self.plan, self.state = plan, state
+    def __init__(self, plan: Plan, state: RouterState, now: int, live_from: int = 0) -> None:
+        self.plan, self.state, self.live_from = plan, state, live_from
         self._groups = Groups(plan, state)
         self._silences: Sequence[Silence] = ()
         # (when to look, key): to forget it, if its time is over by then.
@@ -264,12 +264,7 @@ class Router:
         return items
 
     def _mute(self, change: Change, now: int) -> Quiet | None:
-        if change.incident and change.kind in ("alert", "notice"):
-            parent = self.state.tracked.get(f"incident:{change.incident}")
-            if parent is not None and parent.change.state != "resolved":
-                return Inhibited(change.incident)
-        silence = silence_of(self._silences, change, now)
-        return None if silence is None else Silenced(silence.id, silence.ends_at)
+        return muted(change, self.state.tracked, self._silences, self.live_from, now)
 
     def _silences_at(self, now: int) -> list[Change]:
         """Follow silences over their ends; the notices that are due."""

@@ -154,11 +154,12 @@ class Sender:
         digests = {name: digest(receiver.spec) for name, receiver in self._receivers.items()}
         kept = {name: part for name, part in parts.items() if name[:2] in ("t:", "g:") or name == "wide"}
         position = msgspec.msgpack.decode(parts[FEED], type=feed.Position) if FEED in parts else None
-        router, lines = Router(self._plan, RouterState(kept), now), Lines(parts, digests)
-        return position, Working(version, router, lines, position or feed.Position())
+        router = Router(self._plan, RouterState(kept), now, feed.live_from(self._store))
+        return position, Working(version, router, Lines(parts, digests), position or feed.Position())
 
     def _decide(self, at: Working, now: int) -> None:
-        changes, position = feed.read(self._store, at.position, now)
+        at.router.live_from = live_from = feed.live_from(self._store)
+        changes, position = feed.read(self._store, at.position, now, live_from)
         changes += troubles(at.lines, at.router.state.tracked, self._receivers, now)
         silences, asked = self._store.silences(), self._store.resends()
         unheard = at.lines.unheard(now, self._plan.fallback_after)
@@ -169,8 +170,7 @@ class Sender:
         again += [at.lines.owed[one.message_id].intent for one in asked if one.message_id in at.lines.owed]
         at.lines.owe(again, now, by_hand=True)
         self._at = at._replace(position=position)
-        moved = {FEED: msgspec.msgpack.encode(position)} if position != at.position else {}
-        self._save(moved)
+        self._save({FEED: msgspec.msgpack.encode(position)} if position != at.position else {})
         if intents or again:
             self._on_disk()
         ended = [silence.id for silence in silences if silence.ends_at < now - KEEP_ENDED_MS]
