@@ -52,6 +52,11 @@ class Background:
         self._due_used, self._due_at, self._last = 0.0, 0.0, 0
         self._wait_for_orphan()
 
+    def loaded(self, used: float) -> None:
+        """The flow goes on from a checkpoint whose loading took so much CPU time, s: about what writing one takes."""
+        self._due_used = time.process_time() + used / COST
+        self._due_at = time.monotonic() + LONGEST_S
+
     def checkpoint(self, engine: Engine, packets: int, position: Position) -> int:
         """An epoch closes: begin a checkpoint unless one is being written; the number to resume from now, 0 for none."""
         if self._progress.ending:

@@ -77,11 +77,12 @@ class Scorer(StatefulBatchLogic[Packet, Written, int]):
         shedding: Shedding | None = None, progress: Progress | None = None,
     ) -> None:  # fmt: skip
         self._engine, self._checkpoints, self._artefact, self._seal = engine, checkpoints, artefact, seal
-        self._shedding, self._shed_decisions = shedding or Shedding(0), 0
+        self._shedding = shedding or Shedding(0)
         self._packets, self._position = 0, (START, START)
         self._seen: Position | None = None
         self._background = None if progress is None else Background(checkpoints, progress)
         if resume:
+            before = time.process_time()
             found = checkpoints.load(resume)
             if found is None:
                 # The source would go on in mid-stream with an engine that has seen nothing.
@@ -92,8 +93,9 @@ class Scorer(StatefulBatchLogic[Packet, Written, int]):
             thaw(engine, found[1], found[2])
             if checkpoints.position[0]:
                 self._seen = self._position = checkpoints.position
-            if progress is not None:
+            if progress is not None and self._background is not None:
                 progress.begin(resume, checkpoints.position)
+                self._background.loaded(time.process_time() - before)
         checkpoints.drop_after(resume or 0)
 
     def on_batch(self, values: list[Packet]) -> tuple[list[Written], bool]:
@@ -125,8 +127,6 @@ class Scorer(StatefulBatchLogic[Packet, Written, int]):
         if not packet.control:
             engine.shed = self._shedding.observe(now - packet.entered[0] if packet.entered else 0, now)
         output = engine.step(packet.items)
-        if engine.shed:
-            self._shed_decisions += len([decision for decision in output.decisions if decision.shed])
         commit = commit_of(engine, output, self._seal, now_ms())
         repeated = [encode_decision(decision) for decision in output.repeated]
         return Written(
@@ -134,7 +134,7 @@ class Scorer(StatefulBatchLogic[Packet, Written, int]):
             packet.entered, packet.control,
             [letter.place for letter in output.dead if may_be_clear(letter) and not packet.elsewhere],
             obeyed(packet.items, output) if packet.control else [], alerted(packet.items, commit.hits),
-            engine.shed, self._shed_decisions, output.decisions, self._packets, packet.full,
+            engine.shed, engine.shed_decisions, output.decisions, self._packets, packet.full,
         )  # fmt: skip
 
     def _unseen(self, packet: Packet, seen: Position) -> Packet:

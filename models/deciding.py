@@ -142,6 +142,7 @@ def decisions_of(
         why = reasons.get(i, [])
         contrast: Counterfactual | None = None
         enriched = settings.evidence and bool(why)
+        engine.shed_decisions += bool(enriched and engine.shed)
         if enriched and engine.shed < Shed.ADVICE:
             risk, measures = weighed(more.contained, risks[i]), askers(more.contained)
             contrast = counterfactual(view, i, snapshot, edges[snapshot], risk, hits, measures)

@@ -7,7 +7,6 @@ computed in one fixed order for each row: the same stream gives the same decisio
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from models.ledger_walk import CONFLICT, DUPLICATE, NEW, PAY, SEQUENCE
 from models.lists import Lists
 from models.money import FxTable
 from models.reasons import as_columns
+from models.recent import Recent
 from models.rows import Item
 from models.rules.compiled import CompiledPack, compile_pack
 from models.rules.rule import Pack
@@ -80,8 +80,8 @@ class Engine:
     vectors_directory: where vectors wait for their outcome on disk; None keeps them in memory. `watch` is shown the
     vectors of each batch's new transactions, in stream order. `blind`: columns the models get as missing (ablation).
     `beside` is shown each batch once it is decided (a back-test). `stage` is told the name of each stage as it ends.
-    `shed`: how much the decisions go without; set from outside, it changes none of them. kinds: of entities, by shard;
-    `step` decides payments with a single shard only.
+    `shed`: how much the decisions go without; set from outside, it changes none of them; shed_decisions: how many did.
+    kinds: of entities, by shard; `step` decides payments with a single shard only.
     """
 
     def __init__(
@@ -113,7 +113,8 @@ class Engine:
         self.beside: Callable[[Judged], None] | None = None
         self.stage: Callable[[str], None] = _unheard
         self.shed = Shed.NOTHING
-        self._recent: OrderedDict[int, Decision] = OrderedDict()
+        self.shed_decisions = 0
+        self._recent: Recent[Decision] = Recent(RECENT)
         self.load_rules(pack)
 
     def load_rules(self, pack: Pack) -> None:
@@ -187,13 +188,11 @@ class Engine:
             self.beside(judged)
         made = judged.made
         settle(self, ordered.sequences, declined_of(made), explored_of(made))
-        for sequence, decision in zip(ordered.sequences.tolist(), made, strict=True):
-            self._recent[sequence] = decision
+        if made:
+            self._recent.add(int(ordered.sequences[0]), made)
         output.decisions.extend(made)
         output.labelled.extend(e for e in events if type(e) is Label)
         self.repeat(taken, rows.kinds, ordered.walk.answers, ordered.walk.sequences, output)
-        while len(self._recent) > RECENT:
-            self._recent.popitem(last=False)
         self.stage("decide")
 
     def vectors_of(self, view: View) -> tuple[Float, Float]:

@@ -1,7 +1,8 @@
 """The Bytewax flow as it runs live, lap by lap: real store, recovery and checkpoints on, events waiting in the stream.
 
 A lap begins with the first poll of the source and ends when the store has taken the last decision. Epochs are as short as
-EPOCH_S, so that every lap has checkpoints in it, more of them than in production; what their child processes use counts.
+EPOCH_S, so that laps have checkpoints in them, more of them than in production: as many as the flow allows itself, a
+tenth of its own CPU time (dataflow/background.py). What their child processes use counts.
 The next lap resumes from the checkpoint at the end of the last one, as after a restart; building the flow, loading that
 checkpoint and writing it stand outside the count.
 """

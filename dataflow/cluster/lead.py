@@ -28,6 +28,7 @@ from models.examples import ripe
 from models.facts import Facts
 from models.hashing import Hashes
 from models.ledger_walk import LABEL, PAY, SEQUENCE
+from models.recent import Recent
 from models.shard import ACCOUNT
 from models.windows import Int64
 
@@ -61,7 +62,7 @@ class Lead:
         self._flights: OrderedDict[int, Flight] = OrderedDict()
         self._answers: dict[int, Deciding | Obeyed] = {}
         self._seen: list[set[str]] = [set() for _ in range(HOMES)]
-        self._recent: OrderedDict[int, bytes] = OrderedDict()
+        self._recent: Recent[bytes] = Recent(RECENT)
         self.evicted = dict.fromkeys(range(len(SHARDS)), 0)
 
     def resume(self, position: Position, evicted: dict[int, int], controls: int) -> None:
@@ -199,10 +200,8 @@ class Lead:
         engine.counters = total
         if self.digest is not None:
             self.digest.take(answer.lines, answer.merging)
-        for sequence, decision in zip(flight.sequences.tolist(), answer.decisions, strict=True):
-            self._recent[sequence] = decision
-        while len(self._recent) > RECENT:
-            self._recent.popitem(last=False)
+        if answer.decisions:
+            self._recent.add(int(flight.sequences[0]), answer.decisions)
         return self._written(piece, flight, answer, [])
 
     def _written(self, piece: Piece, flight: Flight, answer: Deciding | None, controls: list[str]) -> Written:
