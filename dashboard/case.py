@@ -9,19 +9,19 @@ import streamlit as st
 from alerts.alert import Alert
 from alerts.store import Conflict
 from dashboard import charts, measures, theme
+from dashboard.case_keys import draw_keys
 from dashboard.data import LEASE_MS
-from dashboard.declaring import escalate_control
 from dashboard.desk import Desk
 from dashboard.evidence import draw_evidence
 from dashboard.formats import amount_of, short, usd, utc, utc_html
 from dashboard.readings import Case, Pulse, Reading
 from dashboard.text import name_of
-from dashboard.verbs import Deed, held_by_other, judge, move, undo
+from dashboard.verbs import held_by_other
 from models.errors import StoreError
 
 
 def draw_case(here: Desk, alert_id: str, pulse: Reading[Pulse]) -> None:
-    """Claim and draw one alert."""
+    """Claim and draw one alert. The claim keeps others' keys off it while it is open; it acknowledges nothing."""
     reading = here.model.case(alert_id)
     if reading.value is None:
         if reading.error is None:
@@ -35,7 +35,7 @@ def draw_case(here: Desk, alert_id: str, pulse: Reading[Pulse]) -> None:
     st.session_state.setdefault("seen", {})[alert_id] = case.alert.count
     down = reading.error is not None or pulse.error is not None
     _header(here, case.alert)
-    _keys(here, case.alert, down)
+    draw_keys(here, case.alert, down)
     _why(here, case)
     draw_evidence(here, case)
 
@@ -44,7 +44,9 @@ def _claim(here: Desk, alert: Alert) -> bool:
     """Take the alert, or renew a lease that is half over. True when something changed."""
     now = here.model.now()
     mine = alert.claimed_by == here.actor and (alert.claimed_until or 0) - now > LEASE_MS / 2
-    if mine or alert.status == "resolved" or held_by_other(alert, here.actor, now):
+    # Who proposed a verdict only looks: a claim of theirs would keep the second person from it.
+    own = alert.status == "proposed" and alert.proposed_by == here.actor
+    if mine or own or alert.status == "resolved" or held_by_other(alert, here.actor, now):
         return False
     try:
         return not isinstance(here.model.claim(alert.id, here.actor, here.role), Conflict)
@@ -64,6 +66,13 @@ def _header(here: Desk, alert: Alert) -> None:
     ]
     if alert.status == "resolved" and alert.verdict != "unsure":
         tags.append(t("case.learned" if alert.learned else "case.unlearned"))
+    if alert.status == "proposed":
+        verdict = name_of(t, "verdict", alert.proposed_verdict or "")
+        tags.append(t("case.proposed", verdict=verdict, actor=alert.proposed_by or "?"))
+    if alert.status == "acknowledged" and alert.acknowledged_by:
+        tags.append(t("case.acknowledged", actor=alert.acknowledged_by))
+    if alert.assigned_to:
+        tags.append(t("case.assigned", actor=alert.assigned_to))
     if decision.late:
         tags.append(t("case.late"))
     if alert.claimed_by == here.actor and alert.claimed_until and not here.frozen:
@@ -85,44 +94,6 @@ def _header(here: Desk, alert: Alert) -> None:
         f"{escape(name_of(t, 'entity', alert.entity_kind))} {escape(short(alert.entity, 22))} {marks}</div>"
         f'<div class="tg-say">{escape(say)}</div>'
     )
-
-
-def _keys(here: Desk, alert: Alert, down: bool) -> None:
-    t = here.t
-    other = held_by_other(alert, here.actor, here.model.now())
-    if other:
-        until = utc(alert.claimed_until or 0)
-        st.warning(t("claim.other", actor=alert.claimed_by, time=until))
-    closed = down or other or alert.status == "resolved"
-    labels = t("verb.help", count=len(alert.event_ids))
-    bound = (alert.id, alert.version)
-    with st.container(horizontal=True, key="verbs"):
-        st.button(
-            t("verb.fraud"), shortcut="F", type="primary", key="fraud", help=labels,
-            on_click=judge, args=(*bound, "fraud"), disabled=closed,
-        )  # fmt: skip
-        st.button(
-            t("verb.legitimate"), shortcut="L", key="legitimate", help=labels,
-            on_click=judge, args=(*bound, "legitimate"), disabled=closed,
-        )  # fmt: skip
-        if alert.status in ("snoozed", "escalated"):
-            st.button(
-                t("verb.reopen"), key="reopen", on_click=move, args=(*bound, "open"), disabled=closed,
-            )  # fmt: skip
-        st.button(
-            t("verb.escalate"), shortcut="E", key="escalate", help=t("verb.escalate_help"),
-            on_click=move, args=(*bound, "escalated"), disabled=closed or alert.status == "escalated",
-        )  # fmt: skip
-        st.button(
-            t("verb.snooze"), shortcut="S", key="snooze", help=t("verb.snooze_help"),
-            on_click=move, args=(*bound, "snoozed"), disabled=closed or alert.status == "snoozed",
-        )  # fmt: skip
-        deed: Deed | None = st.session_state.get("deed")
-        st.button(
-            t("verb.undo"), shortcut="U", key="undo", help=t("verb.undo_help"), on_click=undo,
-            disabled=down or deed is None,
-        )  # fmt: skip
-        escalate_control(here, alert, down)
 
 
 def _why(here: Desk, case: Case) -> None:

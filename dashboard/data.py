@@ -19,6 +19,7 @@ from alerts.champion_choice import choose_champion
 from alerts.job_requests import Request
 from alerts.jobs import Job
 from alerts.label_trust import trust_labels
+from alerts.lifecycle import Step
 from alerts.rule_counts import table
 from alerts.store import Conflict, Sort, Store
 from dashboard.lookalikes import lookalikes
@@ -203,6 +204,10 @@ class ReadModel:
         return self.write(
             lambda store: store.set_status(alert_id, version, status, actor, self._clock(), role)
         )
+
+    def step(self, alert_id: str, version: int, step: Step) -> Alert | Conflict:
+        """Take any other step of an alert's life: acknowledge, assign, confirm, refuse, withdraw."""
+        return self.write(lambda store: store.step(alert_id, version, step, self._clock()))
 
     def undo(self, alert_id: str, version: int, actor: str, role: str) -> Alert | Conflict:
         """Take back a verdict; the opposite label follows as a correction."""

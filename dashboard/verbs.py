@@ -12,10 +12,11 @@ import msgspec
 import streamlit as st
 
 from alerts.alert import Alert, Status, Verdict
+from alerts.lifecycle import Step, Verb
 from alerts.store import Conflict
 from dashboard.data import VIEWS
 from dashboard.desk import desk
-from dashboard.formats import short
+from dashboard.formats import plain, short
 from dashboard.notices import refused, say
 from dashboard.text import name_of
 from models.errors import StoreError
@@ -35,12 +36,12 @@ class Deed(msgspec.Struct, frozen=True):
 
     alert_id: str
     version: int
-    kind: Literal["verdict", "status"]
+    kind: Literal["verdict", "proposal", "status"]
     before: Status
 
 
 def judge(alert_id: str, version: int, verdict: Verdict) -> None:
-    """F and L: resolve with a verdict, then select the next alert."""
+    """F, L and Q: resolve with a verdict or propose it, then select the next alert."""
     here = desk()
     before = _status_of(alert_id)
     try:
@@ -49,16 +50,17 @@ def judge(alert_id: str, version: int, verdict: Verdict) -> None:
         return refused(here, error)
     if isinstance(result, Conflict):
         return _conflict(alert_id, result.current)
-    st.session_state["deed"] = Deed(alert_id, result.version, "verdict", before)
+    proposed = result.status == "proposed"
+    st.session_state["deed"] = Deed(alert_id, result.version, "proposal" if proposed else "verdict", before)
     _replace(result)
     select_next(alert_id)
-    if result.status == "proposed":
+    if proposed:
         return say("info", here.t("done.proposed", alert=short(alert_id)))
     return say("success", here.t(f"done.{verdict}", alert=short(alert_id), count=len(result.event_ids)))
 
 
 def move(alert_id: str, version: int, status: Status) -> None:
-    """E, S and reopen: change the status, then select the next alert."""
+    """A, E, S and reopen: change the status, then select the next alert; who acknowledges stays with it."""
     here = desk()
     before = _status_of(alert_id)
     try:
@@ -69,8 +71,62 @@ def move(alert_id: str, version: int, status: Status) -> None:
         return _conflict(alert_id, result.current)
     st.session_state["deed"] = Deed(alert_id, result.version, "status", before)
     _replace(result)
-    select_next(alert_id)
+    if status != "acknowledged":
+        select_next(alert_id)
     return say("success", here.t(f"done.{status}", alert=short(alert_id)))
+
+
+def confirm(alert_id: str, version: int) -> None:
+    """Y: the second person agrees to the proposed verdict; then select the next alert."""
+    here = desk()
+    result = _step(alert_id, version, "confirm")
+    if result is None:
+        return
+    st.session_state["deed"] = Deed(alert_id, result.version, "verdict", "proposed")
+    select_next(alert_id)
+    count = 0 if result.verdict == "unsure" else len(result.event_ids)
+    say("success", here.t("done.confirmed", alert=short(alert_id), count=count))
+
+
+def refuse(reason: str, alert_id: str, version: int) -> None:
+    """The second person does not agree, and says why: the alert waits again, and stays on the screen."""
+    if _step(alert_id, version, "refuse", reason=reason) is not None:
+        say("success", desk().t("done.refused", alert=short(alert_id)))
+
+
+def withdraw(alert_id: str, version: int) -> None:
+    """Who proposed the verdict takes it back."""
+    if _step(alert_id, version, "withdraw") is not None:
+        say("success", desk().t("done.withdrawn", alert=short(alert_id)))
+
+
+def assign(to: str | None, alert_id: str, version: int) -> None:
+    """Give the alert to a person; None: to nobody."""
+    here = desk()
+    if _step(alert_id, version, "assign", to=to) is None:
+        return None
+    if to is None:
+        return say("success", here.t("done.unassigned", alert=short(alert_id)))
+    return say("success", here.t("done.assigned", alert=short(alert_id), who=plain(to)))
+
+
+def _step(
+    alert_id: str, version: int, verb: Verb, *, reason: str = "", to: str | None = None
+) -> Alert | None:
+    """The alert after the step, which ends what undo could take back; None: not written, and the reason said."""
+    here = desk()
+    step = Step(verb=verb, actor=here.actor, role=here.role, reason=reason, to=to)
+    try:
+        result = here.model.step(alert_id, version, step)
+    except StoreError as error:
+        refused(here, error)
+        return None
+    if isinstance(result, Conflict):
+        _conflict(alert_id, result.current)
+        return None
+    st.session_state["deed"] = None
+    _replace(result)
+    return result
 
 
 def undo() -> None:
@@ -82,6 +138,9 @@ def undo() -> None:
     try:
         if deed.kind == "verdict":
             result = here.model.undo(deed.alert_id, deed.version, here.actor, here.role)
+        elif deed.kind == "proposal":
+            step = Step(verb="withdraw", actor=here.actor, role=here.role)
+            result = here.model.step(deed.alert_id, deed.version, step)
         else:
             result = here.model.set_status(deed.alert_id, deed.version, deed.before, here.actor, here.role)
     except StoreError as error:
@@ -138,7 +197,7 @@ def _conflict(alert_id: str, current: Alert) -> None:
     _replace(current)
     if current.status != "resolved" and current.count > seen:
         return say("warning", here.t("conflict.hits", count=current.count - seen))
-    by = current.resolved_by or current.claimed_by or "?"
+    by = current.resolved_by or current.proposed_by or current.claimed_by or "?"
     status = current.verdict or current.status
     word = name_of(here.t, "verdict" if current.verdict else "status", status)
     return say("warning", here.t("conflict.other", actor=by, status=word))

@@ -34,6 +34,7 @@ COMMANDS = [
     "chaos",
     "rules",
     "models",
+    "alert",
     "incident",
     "contain",
     "drill",

@@ -8,6 +8,9 @@ WORDS: dict[str, tuple[str, str]] = {
         "{actor} is working on this until {time} UTC; actions are disabled.",
         "{actor} 正在处理（至 {time} UTC），您暂不能操作。",
     ),
+    "case.proposed": ("{verdict}, proposed by {actor}", "{actor} 提出：{verdict}"),
+    "case.acknowledged": ("acknowledged by {actor}", "{actor} 已确认"),
+    "case.assigned": ("assigned to {actor}", "已分派给 {actor}"),
     "case.none": (
         "There is no alert {alert}. It may have expired; choose one from the list.",
         "没有警报 {alert}，可能已过期；请从列表选择。",
