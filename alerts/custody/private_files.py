@@ -76,6 +76,20 @@ def replace_private(path: Path, data: bytes) -> None:
     _sync_directory(path.parent)
 
 
+def write_private(path: Path, data: bytes) -> None:
+    """The same for a file to hand on: mode 0600 itself, in whatever folder its owner wants it in."""
+    try:
+        draft = _draft(path, data)
+        try:
+            draft.replace(path)
+        except OSError:
+            draft.unlink()
+            raise
+    except OSError as error:
+        raise CustodyError(f"{path}: cannot write it ({error.strerror}); choose another path") from None
+    _sync_directory(path.parent)
+
+
 def append_private(path: Path, line: bytes) -> None:
     """Append one line durably. A torn last line (a crash in mid-write) is closed first, never joined."""
     make_private_directory(path.parent)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from alerts.custody.audit_root import PURPOSE
-from alerts.custody.private_files import replace_private
+from alerts.custody.private_files import write_private
 from alerts.response.evidence import PURPOSE as EVIDENCE
 from alerts.response.evidence import changes, sealed
 from alerts.response.gathering import gathered
@@ -31,7 +31,7 @@ def write(args: argparse.Namespace, settings: Settings, core: ResponseCore, now:
     """Write the evidence of one incident, mode 0600."""
     actor, role = options.who_of(args, settings)
     lines = evidence_of(core, settings, args.id, actor, role, now)
-    replace_private(args.out, b"".join(line + b"\n" for line in lines))
+    write_private(args.out, b"".join(line + b"\n" for line in lines))
     showing.show(
         {"incident": args.id, "file": str(args.out), "lines": len(lines)},
         "incident evidence",
