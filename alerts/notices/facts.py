@@ -97,6 +97,8 @@ class IncidentFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
 def read_facts(data: bytes, name: str) -> IncidentFacts:
     """Facts as JSON. Raises PlanError naming file and place."""
+    if not data.strip():
+        raise PlanError(f"{name}: the file of facts is empty: give one JSON object (docs/notices.md)")
     try:
         return msgspec.json.decode(data, type=IncidentFacts)
     except msgspec.DecodeError as error:

@@ -291,5 +291,7 @@ def load_plan(path: Path | None, receivers: Sequence[WebhookReceiver]) -> Plan:
         )
     try:
         return read_plan(path.read_text("utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise SettingsError(f"{path}: the routing file cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
         raise SettingsError(f"{path}: the routing file cannot be read: {error}") from None
