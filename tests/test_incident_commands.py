@@ -14,6 +14,7 @@ import redis
 from alerts.redis_store import RedisStore
 from alerts.response.review import SECTIONS
 from dataflow.cli import main
+from dataflow.commands import showing
 from dataflow.embedded import embedded
 from dataflow.response.watching import Watch
 
@@ -200,3 +201,49 @@ def test_a_list_takes_no_token_that_no_event_carries(shell: Shell, entity: str, 
     assert shell.store.kept_lists() == []
     shell("lists", "add", "block", "card", "H-C17", "--form", "plain", *words)
     shell("lists", "add", "block", "card", "card_1_" + "bcdfghjk" * 4, *words)
+
+
+def test_evidence_goes_into_any_folder_of_ours(shell: Shell, tmp_path: Path) -> None:
+    id_ = shell.json("incident", "declare", "store_loss", "--reason", "a disk died", *WHO)["id"]
+    tmp_path.chmod(0o755)
+    shell("incident", "evidence", id_, "--out", "evidence.jsonl", *WHO)
+    assert (tmp_path / "evidence.jsonl").stat().st_mode & 0o777 == 0o600
+    assert "choose another path" in shell("incident", "evidence", id_, "--out", "no/where", *WHO, code=2)
+    assert "choose another path" in shell("incident", "evidence", id_, "--out", str(tmp_path), *WHO, code=2)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_tables_show_moments_names_and_no_empty_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    told = {
+        "ends_at": 1_795_627_612_577, "wait_until": 5000, "pid": 12345, "payments": 12345, "reason": "", "by": None,
+        "times": {"seen": 0, "stream_time": 1_795_627_612_577},
+    }  # fmt: skip
+    showing.show(told, "told", as_json=False)
+    rows = [line.strip("│ ").split("│") for line in capsys.readouterr().out.splitlines() if "│" in line]
+    assert {name.strip(): value.strip() for name, value in rows} == {
+        "ends_at": "2026-11-25 17:26:52Z", "wait_until": "5,000", "pid": "12345", "payments": "12,345",
+        "times seen": "0", "times stream_time": "2026-11-25 17:26:52Z",
+    }  # fmt: skip
+    showing.show({"measures": []}, "told", as_json=False)
+    assert capsys.readouterr().out == "told: nothing to show\n"
+
+
+def test_a_dry_run_that_covers_nothing_says_so(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["contain", "dry-run", "hold", "--scope", "merchant=m-none"]) == 0
+    assert "NOTHING IS COVERED: none of 0 decisions" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("route", "check", "nofile.toml"), "nofile.toml: the routing file cannot be read: No such"),
+        (("notice", "list", "--facts", "/dev/null"), "/dev/null: the file of facts is empty"),
+    ],
+)
+def test_a_file_is_named_once(
+    shell: Shell, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], why: str
+) -> None:
+    assert main(list(words)) in (1, 2)
+    said = capsys.readouterr().err
+    assert why in said
+    assert said.count(words[-1]) == 1

@@ -95,6 +95,11 @@ def run(args: argparse.Namespace) -> int:
     if args.verb == "dry-run":
         radius = core.dry_run(args.what, scope_of(args.scope), args.above_usd, args.hours)
         showing.show(_told(radius), title, as_json=args.json)
+        if radius.covered == 0:
+            showing.say(
+                f"tidegate: NOTHING IS COVERED: none of {radius.decisions:,} decisions looked at is in this scope; "
+                "is it written as payments carry it? A measure on it would stop nothing"
+            )
         return 0
     actor, role = options.who_of(args, settings)
     if args.verb == "preset" and args.preset is None:

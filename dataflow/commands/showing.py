@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import resource
 import sys
 import time
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from dataflow.evaluation.report import Table as ReportTable
 
 Progress = Callable[[float], None]
+_MOMENT = re.compile(r"(?:^|_)(?:at|until|time|since|due|of|seen)(?: \d+)?$")
+_NAME = re.compile(r"(?:^|_)(?:id|pid|port|seed|version|epoch|year)s?(?: \d+)?$")
+_FIRST_MS, _LAST_MS = 946_684_800_000, 4_102_444_800_000
+"""The years 2000 to 2100: what a number in milliseconds must lie in to be a moment and not a length of time."""
 
 
 @contextmanager
@@ -48,7 +53,11 @@ def show(result: Mapping[str, Any], title: str, *, as_json: bool) -> None:
     table = Table(title=title, title_justify="left", show_header=False)
     table.add_column(overflow="fold")
     table.add_column(justify="right", overflow="fold")
-    for name, value in _flat(result):
+    rows = list(_flat(result))
+    if not rows:
+        print(f"{title}: nothing to show")
+        return
+    for name, value in rows:
         table.add_row(name, value)
     Console(file=sys.stdout).print(table)
 
@@ -97,14 +106,23 @@ def _flat(result: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, st
     for name, value in result.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{before}{name} ")
-        elif isinstance(value, bool) or value is None:
-            yield before + name, {True: "yes", False: "no", None: "-"}[value]
+        elif value is None or value == "":
+            continue  # what is not known or not there takes no row
+        elif isinstance(value, bool):
+            yield before + name, "yes" if value else "no"
         elif isinstance(value, float):
             yield before + name, f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.1f}"
         elif isinstance(value, int):
-            yield before + name, f"{value:,}"
+            yield before + name, _whole(name, value)
         elif isinstance(value, list | tuple):
             for number, element in enumerate(value):
                 yield from _flat({f"{name} {number}": element}, before)
         else:
             yield before + name, str(value)
+
+
+def _whole(name: str, value: int) -> str:
+    """A whole number: a moment (ms) as one, what names something as it is, a count with separators."""
+    if _MOMENT.search(name) and _FIRST_MS <= value <= _LAST_MS:
+        return moment(value)
+    return str(value) if _NAME.search(name) else f"{value:,}"
