@@ -145,7 +145,9 @@ def _team(here: Desk, view: IncidentView) -> None:
     t, one = here.t, view.row.incident
     rows = []
     for page in one.team:
-        if page.acknowledged_at is None:
+        if page.acknowledged_at is None and view.why is not None and view.why.told_nobody:
+            text, kind = t("incident.team_untold"), "tg-soon"
+        elif page.acknowledged_at is None:
             text, kind = t("incident.team_waits", age=age(here.model.now() - page.at)), "tg-soon"
         else:
             took = age(page.acknowledged_at - page.at)

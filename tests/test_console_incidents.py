@@ -13,10 +13,12 @@ from alerts.response.core import ResponseCore
 from alerts.response.phases import Phase
 from alerts.response.review import SECTIONS
 from alerts.rights import ROLES, may
+from alerts.routing.plan import default_plan
 from dashboard.incident_verbs import VERBS
 from dashboard.text import EN, translator
 from tests.console_data import fill
 from tests.console_incidents import contained, declared, moved, page
+from tests.sending import advance, sender_of
 from tests.test_console_models import in_role
 from tests.test_console_pages import Breakable, link, now, opened, words
 
@@ -147,3 +149,14 @@ def test_every_word_of_the_response_has_a_name() -> None:
     assert {f"phase.{name}" for name in get_args(Phase)} <= EN.keys()
     assert {f"entry.{one.__struct_config__.tag}" for one in get_args(acts.AnyAct)} <= EN.keys()
     assert {f"section.{name}" for name in SECTIONS} <= EN.keys()
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_team_of_an_incident_that_no_route_tells_of_is_not_shown_as_paged(
+    link: Breakable, language: str
+) -> None:
+    t, one = translator(language), declared(link)  # type: ignore[arg-type]
+    told = t("incident.team_untold")
+    assert told not in words(page("timeline", language, one.id))
+    advance(sender_of(link.store, default_plan([])), now(), now() + 60_000)
+    assert told in words(page("timeline", language, one.id))

@@ -13,10 +13,12 @@ import redis
 
 from alerts.redis_store import RedisStore
 from alerts.response.review import SECTIONS
+from alerts.routing.plan import default_plan
 from dataflow.cli import main
 from dataflow.commands import showing
 from dataflow.embedded import embedded
 from dataflow.response.watching import Watch
+from tests.sending import advance, sender_of
 
 WHO = ("--actor", "ana", "--role", "commander")
 
@@ -91,6 +93,17 @@ def test_an_incident_from_declaration_to_closure(shell: Shell, tmp_path: Path) -
     shell("incident", "done", id_, "a1", "2026-10-02", *WHO)
     assert shell.json("incident", "actions")["actions"] == []
     assert shell.json("audit", "verify")["intact"]
+
+
+def test_an_incident_that_no_route_takes_to_anybody_says_so(shell: Shell) -> None:
+    made = shell.json("incident", "declare", "data_leak", "--reason", "a file was found", *WHO)
+    assert made["tells"] == "nobody was told: no route"
+    assert "no answer yet" in shell("incident", "show", made["id"])
+    now = time.time_ns() // 1_000_000
+    advance(sender_of(shell.store, default_plan([])), now, now + 60_000)
+    said = shell("incident", "show", made["id"])
+    assert "nobody was told: no route" in said
+    assert "no answer yet" not in said
 
 
 def test_the_evidence_verifies_until_somebody_edits_it(shell: Shell, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from alerts.receivers.lines import Owed
 from alerts.routing.change import Change
 from alerts.routing.intent import Says
 from alerts.routing.keeping import KeepsRouting
-from alerts.routing.reasons import Reason
+from alerts.routing.reasons import NobodyToTell, Reason, RouteTellsNobody
 from alerts.routing.state import Group, Moment, tracked_from
 
 # A decoder that is made once: making one for each record takes longer than the record.
@@ -56,6 +56,13 @@ class Why(msgspec.Struct, frozen=True):
     heard: list[Heard]
     unheard: list[Unheard]
     history: list[Moment]
+
+    @property
+    def told_nobody(self) -> bool:
+        """Whether it was told to nobody, since no route has anybody to tell."""
+        return not self.heard and any(
+            isinstance(one.reason, RouteTellsNobody | NobodyToTell) for one in self.unheard
+        )
 
 
 class Fates:

@@ -83,6 +83,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "incident.text": ("Text", "内容"),
     "incident.team": ("Team", "团队"),
     "incident.team_waits": ("paged {age} ago, no answer", "{age} 前呼叫，未响应"),
+    "incident.team_untold": ("nobody was told: no route", "没有通知任何人：没有路由"),
     "incident.team_has": ("{person}, answered after {age}", "{person}，{age} 后响应"),
     "incident.no_team": ("Nobody has been paged.", "尚未呼叫任何人。"),
     "incident.plan": ("Plan {title}, version {version}", "预案：{title}，版本 {version}"),

@@ -113,9 +113,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do what is asked."""
+    from alerts.redis_store import RedisStore
     from dataflow.response.evidence_file import verify, write
-    from dataflow.response.shown import listed, shown, to_do
-    from dataflow.store_access import response_of
+    from dataflow.response.shown import hearing, listed, shown, to_do
+    from dataflow.store_access import address_of, response_of
 
     settings = options.settings_of(args)
     if args.verb == "verify":
@@ -123,8 +124,10 @@ def run(args: argparse.Namespace) -> int:
     core, clock = response_of(settings)
     if args.verb == "list":
         return listed(core, args)
-    if args.verb in ("show", "actions"):
-        return (shown if args.verb == "show" else to_do)(core, args, clock.now)
+    if args.verb == "show":
+        return shown(core, args, clock.now, RedisStore(address_of(settings)).why(f"incident:{args.id}"))
+    if args.verb == "actions":
+        return to_do(core, args, clock.now)
     if args.verb == "evidence":
         return write(args, settings, core, clock.now)
     from dataflow.response.asked import act_of, declare
@@ -136,8 +139,9 @@ def run(args: argparse.Namespace) -> int:
         id_ = args.id
         core.perform(act_of(args, actor, role, clock.now), clock)
     told = core.incident(id_)
+    heard = {"tells": hearing(settings, told, clock.now)} if args.verb == "declare" else {}
     showing.show(
         {"id": told.id, "kind": told.kind, "severity": told.severity, "phase": told.phase, "version": told.version,
-         "commander": told.commander}, f"incident {args.verb}", as_json=args.json,
+         "commander": told.commander, **heard}, f"incident {args.verb}", as_json=args.json,
     )  # fmt: skip
     return 0

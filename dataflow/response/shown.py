@@ -11,9 +11,29 @@ from alerts.response.incident import Incident, scope_text
 from alerts.response.readings import case_of, left_to_do
 from alerts.response.reviewing import clock
 from dataflow.commands import showing
+from models.errors import SettingsError
 
 if TYPE_CHECKING:
     from alerts.response.core import ResponseCore
+    from alerts.routing.why import Why
+    from dataflow.settings import Settings
+
+
+UNTOLD = "nobody was told: no route"
+
+
+def hearing(settings: Settings, incident: Incident, now: int) -> str:
+    """Whom the routing tells of an incident that was only just declared, before the sender has read of it."""
+    from alerts.response.announcing import change_of_incident
+    from alerts.routing.imagining import imagine
+    from dataflow.sender import plan_of
+
+    try:
+        found = imagine(plan_of(settings), change_of_incident(incident, now), now)
+    except SettingsError as error:
+        return f"unknown, the routing cannot be read: {error}"  # the incident is declared all the same
+    first = [name for step in found.steps if step.level == 0 for name in step.told]
+    return ", ".join(dict.fromkeys(first)) or found.fallback or UNTOLD
 
 
 def listed(core: ResponseCore, args: argparse.Namespace) -> int:
@@ -30,8 +50,8 @@ def listed(core: ResponseCore, args: argparse.Namespace) -> int:
     return 0
 
 
-def shown(core: ResponseCore, args: argparse.Namespace, now: int) -> int:
-    """One incident with everything about it."""
+def shown(core: ResponseCore, args: argparse.Namespace, now: int, why: Why | None) -> int:
+    """One incident with everything about it. why: the router's record of it."""
     case = case_of(core, args.id)
     if args.json:
         showing.show(msgspec.to_builtins(case), "", as_json=True)
@@ -43,8 +63,9 @@ def shown(core: ResponseCore, args: argparse.Namespace, now: int) -> int:
     for name, at in msgspec.structs.asdict(case.due).items():
         if at is not None:
             print(f"{name} due {clock(at)}{' - LATE' if at < now else ''}")
+    missing = UNTOLD if why is not None and why.told_nobody else "no answer yet"
     for page in one.team:
-        print(f"paged {page.role}: {page.by or 'no answer yet'}")
+        print(f"paged {page.role}: {page.by or missing}")
     for line in core.notices.lines(one, now) if core.notices is not None else ():
         print(f"notice {line}")
     for measure in case.measures:
