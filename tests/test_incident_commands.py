@@ -202,7 +202,7 @@ def test_a_typing_mistake_in_an_incident_changes_nothing(
 @pytest.mark.parametrize(
     ("entity", "token", "why"),
     [
-        ("card", "tok", "is no token of ours"),
+        ("card", "tok", "no card token of ours"),
         ("bin", "4111", "6 to 8 digits"),
         ("corridor", "CNUS", "give CN>US"),
         ("issuer_country", "usa", "in two capitals"),

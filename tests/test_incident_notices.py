@@ -61,8 +61,11 @@ def test_notes_become_facts_by_their_names() -> None:
     response = core()
     one = leak(
         response, personal_data=True, persons=12, records=6000, known="2026-11-25T10:00+08:00", classified=T + 1,
-        cause="a backup was open", loss_cny=10.5, card_data="perhaps", outage_min="long", determined="soon",
+        cause="a backup was open", loss_cny=10.5,
     )  # fmt: skip
+    # Such values are refused today; an older incident may hold them.
+    odd = {"card_data": "perhaps", "outage_min": "long", "determined": "soon"}
+    one = msgspec.structs.replace(one, facts={**one.facts, **odd})
     facts = facts_of(one, "zh")
     assert facts.title == "数据泄露"
     assert (facts.occurred, facts.known, facts.classified, facts.determined) == (

@@ -25,21 +25,19 @@ _WRITTEN: dict[str, tuple[str, str, str]] = {
 
 
 def check_token(entity: str, token: str, *, plain: bool = True) -> None:
-    """SettingsError for a token that no event can carry for the entity.
+    """SettingsError for a token that no event can carry for the entity. It does not repeat what may be a clear value.
 
     plain: cards and addresses may go by ids that are the sender's own, as in mapped files; else they go by our tokens.
     """
     if entity in _WRITTEN:
         pattern, said, said_zh = _WRITTEN[entity]
         if re.fullmatch(pattern, token) is None:
-            raise SettingsError(
-                f"{entity} {token!r}: give {said}", zh=f"{entity} {token!r} 无效：请填写{said_zh}"
-            )
+            raise SettingsError(f"this is no {entity}: give {said}", zh=f"{entity} 无效：请填写{said_zh}")
     elif entity in ("card", "ip") and not plain and re.fullmatch(_OURS.format(entity), token) is None:
         raise SettingsError(
-            f"{entity} {token!r} is no token of ours ({entity}_EPOCH_ and 32 letters): give it as a decision shows it, "
+            f"this is no {entity} token of ours ({entity}_EPOCH_ and 32 letters): give it as a decision shows it, "
             "--value to make it from the clear value, or --form plain where the sender's own ids travel",
-            zh=f"{entity} {token!r} 不是代号（{entity}_密钥期_32 个字母）：请按决策记录填写，或用 --value 由明文生成",
+            zh=f"不是 {entity} 代号（{entity}_密钥期_32 个字母）：请按决策记录填写，或用 --value 由明文生成",
         )
 
 
