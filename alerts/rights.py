@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal, get_args
 
-from models.errors import RefusedError, SettingsError
+from models.errors import RoleError, SettingsError
 
 Role = Literal["analyst", "senior", "on_call", "commander", "compliance", "auditor", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -52,13 +52,13 @@ def may(role: str, action: str, table: Table | None = None) -> bool:
 
 
 def require(role: str, action: str, table: Table | None = None) -> None:
-    """Raise RefusedError, naming who may, unless the role may do it."""
+    """Raise RoleError, naming who may, unless the role may do it."""
     table = shipped() if table is None else table
     if not may(role, action, table):
         allowed = sorted(table.get(action, frozenset()))
         who = f"it takes {' or '.join(allowed)}" if allowed else "nobody may"
         needed = f"需要 {' 或 '.join(allowed)}" if allowed else "无人有此权限"
-        raise RefusedError(
+        raise RoleError(
             f"role {role!r} may not {action.replace('.', ' ')}: {who}",
             zh=f"角色 {role} 无权执行此操作（{action}）：{needed}",
         )

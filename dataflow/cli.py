@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from importlib import import_module, metadata
 from typing import Any
 
-from models.errors import TidegateError
+from models.errors import RoleError, TidegateError
 
 ABOUT = "Watches cross-border payments as they flow and shuts the gate when a surge of fraud comes."
 COMMANDS = [
@@ -86,7 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except TidegateError as error:
-        return _refuse(str(error))
+        remedy = "; --role ROLE says in which you act (default: console.role)"
+        return _refuse(f"{error}{remedy if isinstance(error, RoleError) and hasattr(args, 'role') else ''}")
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

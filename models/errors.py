@@ -14,6 +14,7 @@ TidegateError
 ├── PlanError           an emergency plan, its contacts, letters or deadlines cannot be read or used
 ├── StoreError          the store refused or cannot be reached
 │   └── RefusedError    a person may not do this, or not now: role, four eyes, or the state of the thing
+│       └── RoleError   the role in which a person acts may not do this
 └── JobError            a job cannot be asked for or done as it is
 """
 
@@ -89,6 +90,10 @@ class StoreError(TidegateError):
 
 class RefusedError(StoreError):
     """An action is not allowed: by the actor's role, for want of a second person, or in the thing's present state."""
+
+
+class RoleError(RefusedError):
+    """The role in which a person acts may not do this; in another one they may."""
 
 
 class PlanError(TidegateError):

@@ -81,6 +81,7 @@ def test_an_incident_from_declaration_to_closure(shell: Shell, tmp_path: Path) -
     assert case["incident"]["steps"]["1"]["verified_by"] == "cem"
     assert {"root_cause", "plan_decision"} <= set(case["missing"])
     assert "paged scribe: bo" in shell("incident", "show", id_)
+    assert "not complete: root_cause, what_worked" in shell("incident", "close", id_, *WHO, code=2)
     shell("incident", "phase", id_, "plan-update", *WHO)
     assert "not complete" in shell("incident", "close", id_, *WHO, code=2)
     for section in SECTIONS:
@@ -137,7 +138,11 @@ def test_the_evidence_verifies_until_somebody_edits_it(shell: Shell, tmp_path: P
         (("incident", "declare", "data_leak", "--reason", "x", "--role", "king"), "choose from analyst"),
         (
             ("incident", "declare", "data_leak", "--reason", "x", "--role", "auditor"),
-            "may not incident declare",
+            "may not incident declare: it takes",
+        ),
+        (
+            ("incident", "declare", "data_leak", "--reason", "x", "--role", "auditor"),
+            "; --role ROLE says in which you act",
         ),
         (("incident", "declare", "data_leak", "--reason", "x", "--actor", "a" * 200), "1 to 128"),
         (("incident", "phase", "in_x", "lunch"), "there is no phase 'lunch'"),

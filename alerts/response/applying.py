@@ -124,6 +124,12 @@ def applied(incident: Incident, act: AnyAct, now: int) -> Incident:
 
 
 def _moved(incident: Incident, act: Move, entry: Entry, now: int) -> Incident:
+    if incident.phase == "review" and act.to == "closed":
+        check_complete(incident.review)
+        raise IncidentError(
+            "the review is complete: go to phase plan_update, then close",
+            zh="复盘已完成：请先进入 plan_update 阶段，再关闭",
+        )
     check_move(incident.phase, act.to)
     if act.to == "dismissed":
         _needs(act.reason.strip(), "a dismissal says why it was none", "排除须说明理由")
