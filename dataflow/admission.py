@@ -30,6 +30,7 @@ from models.events import MAX_LINE_BYTES, encode
 
 BATCH = 500
 KEPT_DEAD = 50_000
+SHOWN = 10
 # A bad cell is quoted in its reason, and at the door it may hold anything.
 _QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
 ALIVE_MS = 15_000
@@ -82,6 +83,8 @@ class Admission:
         self._door, self._sealer, self._backlog, self._say = door, sealer, backlog, say
         self._lines = self._protected = self._looked = 0
         self._reasons: Counter[str] = Counter()
+        self.refused: list[tuple[str, str, str]] = []
+        """Place, reason and detail of the first SHOWN that became dead letters; no value is repeated in them."""
 
     def run(
         self,
@@ -135,6 +138,8 @@ class Admission:
             )
         if isinstance(result, DeadLetter):
             self._reasons[result.reason] += 1
+            if len(self.refused) < SHOWN:
+                self.refused.append((result.place, result.reason, result.detail))
         else:
             self._protected += 1
         return result

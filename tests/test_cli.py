@@ -279,7 +279,8 @@ def test_ingest_protects_and_status_reads(tmp_path):
         # The running embedded store of the data directory is found without being named.
         sent = last_json(tidegate("ingest", "raw.jsonl", "--json", cwd=tmp_path))
         bad = b'{"type":"transaction","id":"CANARY-9","amount":"CANARY-MARY"}\n' + b"x" * 100_000 + b"\n"
-        piped = last_json(tidegate("ingest", "--json", cwd=tmp_path, given=bad, REDIS_URL=url))
+        door = tidegate("ingest", "--json", cwd=tmp_path, given=bad, REDIS_URL=url)
+        piped = last_json(door, code=1)
         state = last_json(tidegate("status", "--json", cwd=tmp_path))
         store = RedisStore(url)
         with store._link.speaking() as client:
@@ -288,6 +289,10 @@ def test_ingest_protects_and_status_reads(tmp_path):
     assert sent["lines"] == sent["protected"] == made["lines"] == len(lines)
     assert sent["on_disk"] is True
     assert (piped["lines"], piped["protected"], piped["dead_lettered"]) == (2, 0, 2)
+    assert [line.split(": ")[:2] for line in door.stderr.splitlines()] == [
+        ["stdin:1", "malformed"], ["stdin:2", "oversize"],
+    ]  # fmt: skip
+    assert "MARY" not in door.stderr
     assert piped["by_reason"] == {"malformed": 1, "oversize": 1}
     assert [letter["place"] for letter in dead] == ["stdin:1", "stdin:2"]
     assert b"SYNTH-" not in b"".join(lines)
@@ -314,7 +319,8 @@ def test_ingest_of_a_mapped_table_hides_what_bad_cells_held(tmp_path):
                 2000,
                 cwd=tmp_path,
                 REDIS_URL=url,
-            )
+            ),
+            code=1,
         )
         with RedisStore(url)._link.speaking() as client:
             (letter,) = [json.loads(fields[b"d"]) for _, fields in client.xrange("tg:dead:door")]

@@ -309,7 +309,7 @@ def test_the_door_writes_to_a_topic_keyed_by_customer(
     where = f"kafka://{brokers.brokers}/door"
     before = RedisLink(url).client.xlen("tg:in")
     brokers.produce("door", [(b"k", b"made")])
-    assert cli.main(["ingest", "raw.jsonl", "--to", where, "--json"]) == 0
+    assert cli.main(["ingest", "raw.jsonl", "--to", where, "--json"]) == 1
     result = msgspec.json.decode(capsys.readouterr().out.splitlines()[-1])
     assert (result["protected"], result["dead_lettered"]) == (12, 1)
     assert RedisLink(url).client.xlen("tg:in") == before

@@ -37,7 +37,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     options.add_json(parser)
     parser.epilog = (
         "Safe to run again after a break: an event that has arrived already counts as a duplicate. "
-        "What cannot be taken is sealed and goes to the stream tg:dead:door with its reason."
+        "What cannot be taken is sealed and goes to the stream tg:dead:door with its reason; the first ten are named "
+        "on stderr, and the exit code is 1."
     )
 
 
@@ -80,4 +81,9 @@ def run(args: argparse.Namespace) -> int:
     with showing.progress_bar("events", total) as bar:
         result = admission.run(items, rate=args.rate, live=path is None, progress=bar)
     showing.show(result, "ingest", as_json=args.json)
-    return 0
+    for place, reason, detail in admission.refused:
+        showing.say(f"{place}: {reason}: {detail}")
+    dead = result["dead_lettered"]
+    if dead > len(admission.refused):
+        showing.say(f"and {dead - len(admission.refused):,} more; all are sealed in tg:dead:door")
+    return 1 if dead else 0
