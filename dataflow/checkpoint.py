@@ -98,7 +98,9 @@ class Checkpoints:
                 flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
                 pages: list[_Page] = []
                 for index, start in enumerate(range(0, flat.shape[0], PAGE)):
-                    piece = flat[start : start + PAGE].data
+                    # A copy: the vectors lie in memory that the flow goes on writing to while its child saves, and a page
+                    # that changed between its digest and its writing could never be loaded.
+                    piece = flat[start : start + PAGE].tobytes()
                     digest = hashlib.blake2b(piece, digest_size=16).digest()
                     old = before.get((name, index))
                     if old is not None and old.digest == digest and old.length == len(piece):
