@@ -75,7 +75,7 @@ def hold(at: int, n: int) -> bytes:
     )  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_again_and_again_it_decides_as_if_nothing_had_happened(server: str, tmp_path: Path) -> None:
     """SIGKILL at random moments, Controls coming by their own lane meanwhile; compared with one engine that takes the
     entries in the order the journal tells."""

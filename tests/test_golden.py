@@ -184,7 +184,7 @@ KILLS = 4
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["card", "hostile"])
+@pytest.mark.parametrize("name", [pytest.param("card", marks=pytest.mark.long), "hostile"])
 def test_a_killed_flow_resumes_to_the_golden_output(name: str, tmp_path: Path) -> None:
     """A process of its own, ended by SIGKILL in the middle of random epochs."""
     out, draw = tmp_path / "out.jsonl", random.Random(name)

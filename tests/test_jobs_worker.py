@@ -317,8 +317,11 @@ def test_real_processes_from_asking_to_the_result_and_through_a_kill(
 ) -> None:
     log = tmp_path / "jobs.log"
     long = tmp_path / "var" / "recordings" / "long.jsonl"
-    act = next(line for line in record.commerce() if b'"type":"behaviour"' in line)
-    long.write_bytes((act + b"\n") * 400_000)
+    head, id_, tail = next(line for line in record.commerce() if b'"type":"transaction"' in line).partition(
+        b'"id":"'
+    )
+    with long.open("wb") as out:
+        out.writelines(b"%b%b%d-%b\n" % (head, id_, n, tail) for n in range(200_000))
     first = process_of(config, url, log)
     try:
         short = ask(store)

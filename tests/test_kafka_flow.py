@@ -67,6 +67,7 @@ def keyed(lines: list[bytes]) -> list[tuple[bytes, bytes]]:
     return [(key_of(line), line) for line in lines]
 
 
+@pytest.mark.long
 def test_killed_again_and_again_it_decides_as_undisturbed_and_each_payment_once(
     brokers: Cluster, url: str, tmp_path: Path
 ) -> None:
