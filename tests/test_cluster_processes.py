@@ -58,10 +58,8 @@ def gone(pid: int) -> None:
     raise AssertionError(f"process {pid} outlives its cluster")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "workers"), [("hostile", 2), pytest.param("merchant", 3, marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "workers"), [("hostile", 2), ("merchant", 3)])
 def test_processes_give_the_golden_output(name: str, workers: int, tmp_path: Path) -> None:
     run(name, tmp_path, workers)
     check(name, read_commits(tmp_path / "out.jsonl"))

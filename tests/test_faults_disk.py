@@ -63,6 +63,7 @@ def filled(folder: Path) -> Iterator[None]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
+@pytest.mark.long
 def test_it_waits_says_so_and_goes_on_once_there_is_room(small_disk: Path) -> None:
     """Store, checkpoints, the learner's state and the logs lie on it; the supervisor and the observer tell of it."""
     load = Load(CUSTOMERS, RATE, 4, SCENARIOS)
