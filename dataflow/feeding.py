@@ -26,7 +26,7 @@ from models.money import DAY_MS, FxTable
 
 CHUNK = 250
 BEAT_MS = 1000
-KEEPING_UP = 2000
+KEEPING_UP = 500
 """Entries that may wait while history is fed: with more, the flow would leave texts out of the first cases people see."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,12 +40,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def filled(folder: Path) -> Iterator[None]:
-    """Not a byte is left on the disk meanwhile."""
+def filled(folder: Path) -> Iterator[Callable[[], None]]:
+    """Not a byte is left on the disk meanwhile. Call what it gives again: whatever is deleted there makes room anew."""
     ballast = folder / "ballast"
     handle = os.open(ballast, os.O_WRONLY | os.O_CREAT)
-    block = bytes(1 << 20)
-    try:
+
+    def fill() -> None:
+        block = bytes(1 << 20)
         while True:
             try:
                 os.write(handle, block)
@@ -53,15 +54,17 @@ def filled(folder: Path) -> Iterator[None]:
                 if error.errno != errno.ENOSPC:
                     raise
                 if len(block) == 1:
-                    break
+                    return
                 block = block[: len(block) // 16 or 1]
-        yield
+
+    try:
+        fill()
+        yield fill
     finally:
         os.close(handle)
         ballast.unlink()
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.long
 def test_it_waits_says_so_and_goes_on_once_there_is_room(small_disk: Path) -> None:
@@ -74,13 +77,18 @@ def test_it_waits_says_so_and_goes_on_once_there_is_room(small_disk: Path) -> No
         system.send(load.take(PART))
         system.until(system.checks.settled, "nothing is decided")
         assert disk_nearly_full(readings.take(now_ms()), Seen(), limits) == []
-        with filled(small_disk):
+        with filled(small_disk) as fill:
             (trouble,) = disk_nearly_full(readings.take(now_ms()), Seen(), limits)
             assert (trouble.severity, trouble.facts["free_mb"]) == ("S1", 0)
             line = load.take(1)
             # The store refuses what it cannot put on its disk, and says so to whoever writes.
-            system.until(lambda: "No space left on device" in refusal(system, line), "nobody says so")
-            system.until(lambda: any("scorer ended" in said for said in system.told), "the scorer goes on")
+            system.until(lambda: "No space left on device" in refusal(system, line, fill), "nobody says so")
+
+            def ended() -> bool:
+                fill()
+                return any("scorer ended" in said for said in system.told)
+
+            system.until(ended, "the scorer goes on")
             assert system.works.store.counters().balanced(), "what is there can be read all the time"
         system.send(line)
         system.send(load.take(PART))
@@ -88,7 +96,9 @@ def test_it_waits_says_so_and_goes_on_once_there_is_room(small_disk: Path) -> No
         assert system.works.store.counters().balanced()
 
 
-def refusal(system: System, lines: list[bytes]) -> str:
+def refusal(system: System, lines: list[bytes], fill: Callable[[], None]) -> str:
+    """What the store says of an entry on a disk without room; "": it took it."""
+    fill()
     try:
         system.feed.send(lines)
     except StoreError as error:

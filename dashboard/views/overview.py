@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from html import escape
 
 import streamlit as st
@@ -56,8 +57,11 @@ def _numbers(here: Desk, found: Overview) -> None:
     empty = found.pulse.stream_time == 0
     none = t("no_data")
     waiting = [a for a in found.alerts if a.status != "snoozed"]
+    # What is open the store counts whole; of the rest, which people have in hand, the newest are read anyway.
+    handled: Counter[str] = Counter(a.severity for a in waiting if a.status != "open")
     severities = " ".join(
-        f"{symbol} {sum(a.severity == name for a in waiting)}" for name, (symbol, _) in theme.SEVERITY.items()
+        f"{symbol} {found.counts.get(f'open:{name}', 0) + handled[name]}"
+        for name, (symbol, _) in theme.SEVERITY.items()
     )
     count = sum(found.counts.get(status, 0) for status in OPEN)
     first, second, third, fourth, fifth, sixth = st.columns(6)
